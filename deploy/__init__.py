@@ -1,0 +1,1 @@
+"""The local topology: compose file, stack runner, container images."""

@@ -1,0 +1,1 @@
+"""Datasets through models, scored: a gRPC service and its batch runner."""

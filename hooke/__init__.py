@@ -1,0 +1,1 @@
+"""Hooke: ask any model about a micrograph, through one address."""

@@ -1,0 +1,265 @@
+"""What calls return: frozen values, named as the wire names them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hooke.images import PixelSize
+
+
+class Task(enum.StrEnum):
+    """What a model can be asked."""
+
+    CLASSIFY = "classify"
+    SEGMENT = "segment"
+    COUNT = "count"
+
+
+class MaskFormat(enum.StrEnum):
+    """How masks come back."""
+
+    LABEL_IMAGE = "label_image"
+    RLE = "rle"
+    NONE = "none"
+
+
+class ModelState(enum.StrEnum):
+    """Whether a model answers."""
+
+    LOADING = "loading"
+    READY = "ready"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Licences:
+    """Licences of a model as SPDX identifiers or short texts; empty where there is nothing to licence."""
+
+    code: str
+    weights: str = ""
+    training_data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model and what a user must know before trusting it."""
+
+    name: str
+    version: str
+    description: str
+    tasks: frozenset[Task]
+    state: ModelState
+    weights_digest: str | None
+    licences: Licences
+    max_image_pixels: int
+    score_meaning: str
+    device: str
+    max_channel_count: int
+    examples_required: bool
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned box in pixels; the origin is the top-left corner of the top-left pixel."""
+
+    x_px: float
+    y_px: float
+    width_px: float
+    height_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class IntensityRange:
+    """A linear mapping of raw intensities: `low` became the darkest value, `high` the brightest."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsedParameter:
+    """One parameter with the value that was used."""
+
+    name: str
+    value: float | str | bool
+    chosen_by_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedImage:
+    """What the model saw of the image."""
+
+    width_px: int
+    height_px: int
+    axes: str
+    sample_type: str
+    intensity_ranges: tuple[IntensityRange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Everything needed to say how an answer was made, and to make it again."""
+
+    model: str
+    model_version: str
+    weights_digest: str | None
+    code_version: str
+    image_sha256: str
+    rendered_image: RenderedImage
+    parameters: tuple[UsedParameter, ...] = ()
+    pixel_size: PixelSize | None = None
+    info_bar_box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer cost, in seconds, at the model service."""
+
+    queue_s: float
+    compute_s: float
+    total_s: float
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One object that was found; sizes in micrometres are None where the pixel size is unknown."""
+
+    label: int
+    bounding_box: Box
+    score: float | None
+    area_px: int
+    area_um2: float | None
+    centroid_x_px: float
+    centroid_y_px: float
+    equivalent_diameter_px: float
+    equivalent_diameter_um: float | None
+    touches_border: bool
+    mean_intensity: float
+    rle: bytes | None = None
+    """COCO compressed run-length encoding, where that mask format was asked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentResult:
+    """The objects of one image.
+
+    Attributes:
+        instances: every object, by label.
+        labels: H x W uint16 or uint32, 0 background; None where another mask format was asked for.
+    """
+
+    instances: tuple[Instance, ...]
+    labels: NDArray[np.integer[Any]] | None
+    provenance: Provenance
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountResult:
+    """The number of objects of one image, with the objects behind it where the model has them."""
+
+    count: int
+    instances: tuple[Instance, ...]
+    labels: NDArray[np.integer[Any]] | None
+    provenance: Provenance
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyResult:
+    """The class of one image; `probabilities` holds every class, most probable first."""
+
+    label: str
+    probabilities: Mapping[str, float]
+    provenance: Provenance
+    cost: Cost
+
+
+class EvaluationState(enum.StrEnum):
+    """Where an evaluation stands; the transitions are those of the wire's EvaluationState."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    PARTIALLY_SUCCEEDED = "partially_succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing more happens by itself."""
+        return self not in (EvaluationState.QUEUED, EvaluationState.RUNNING, EvaluationState.CANCELLING)
+
+
+class SampleOutcome(enum.StrEnum):
+    """How a sample ended."""
+
+    SCORED = "scored"
+    ABSTAINED = "abstained"
+    UNPARSED = "unparsed"
+    FAILED = "failed"
+
+
+class ReportFormat(enum.StrEnum):
+    """Formats of a report."""
+
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML_ZIP = "html_zip"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a task has got with a model; `sample_count` is None until the dataset was read."""
+
+    task: str
+    model: str
+    sample_count: int | None
+    scored_count: int
+    abstained_count: int
+    unparsed_count: int
+    failed_count: int
+
+    @property
+    def done_count(self) -> int:
+        """Samples with an outcome."""
+        return self.scored_count + self.abstained_count + self.unparsed_count + self.failed_count
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation."""
+
+    evaluation_id: str
+    request_id: str
+    suite_name: str
+    models: tuple[str, ...]
+    state: EvaluationState
+    task_progress: tuple[TaskProgress, ...]
+    create_time: datetime
+    end_time: datetime | None
+    state_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """The result of one sample."""
+
+    sample_id: str
+    task: str
+    model: str
+    outcome: SampleOutcome
+    metrics: Mapping[str, float]
+    answer: str
+    truth: str
+    error_reason: str

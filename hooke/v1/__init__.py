@@ -1,0 +1,1 @@
+"""Generated stubs of the wire, `protos/hooke/v1/`. Made by `make protos`; never edited."""

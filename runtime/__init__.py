@@ -1,0 +1,1 @@
+"""What every server process of Hooke shares: start, health, limits, batching, drain, metrics."""

@@ -1,0 +1,1 @@
+"""The models: one folder, one class, one gRPC service each."""

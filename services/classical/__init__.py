@@ -1,0 +1,1 @@
+"""The embedded default: classical image analysis, without weights."""
