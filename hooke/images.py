@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
+from hooke.enums import ReceivedEnum
 
-class PixelSizeSource(enum.StrEnum):
+
+class PixelSizeSource(ReceivedEnum):
     """Where a pixel size was learnt; the names of the wire without their prefix."""
 
     OME_XML = "OME_XML"
@@ -71,6 +72,30 @@ class ImageLimits:
     """Largest file, in bytes."""
     max_pixels: int = 256 * 1024**2
     """Most samples: the product of all dimensions."""
+
+
+DEFAULT_LIMITS = ImageLimits()
+"""The limits where nobody sets others."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What a file says of itself, read without decoding a pixel.
+
+    Attributes:
+        format: "PNG", "JPEG", "TIFF", "OME-TIFF" or "ImageJ TIFF".
+        shape: length of each dimension, in the order of `axes`.
+        dtype: NumPy name of the sample type that decoding gives: uint8, uint16, uint32 or float32.
+        axes, bit_depth, pixel_size, channel_names: as in Micrograph.
+    """
+
+    format: str
+    shape: tuple[int, ...]
+    axes: str
+    dtype: str
+    bit_depth: int
+    pixel_size: PixelSize | None = None
+    channel_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

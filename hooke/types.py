@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hooke.enums import ReceivedEnum
 from hooke.images import PixelSize
 
 
@@ -30,7 +31,7 @@ class MaskFormat(enum.StrEnum):
     NONE = "none"
 
 
-class ModelState(enum.StrEnum):
+class ModelState(ReceivedEnum):
     """Whether a model answers."""
 
     LOADING = "loading"
@@ -184,7 +185,7 @@ class ClassifyResult:
     cost: Cost
 
 
-class EvaluationState(enum.StrEnum):
+class EvaluationState(ReceivedEnum):
     """Where an evaluation stands; the transitions are those of the wire's EvaluationState."""
 
     QUEUED = "queued"
@@ -198,10 +199,15 @@ class EvaluationState(enum.StrEnum):
     @property
     def ended(self) -> bool:
         """True if nothing more happens by itself."""
-        return self not in (EvaluationState.QUEUED, EvaluationState.RUNNING, EvaluationState.CANCELLING)
+        return self in (
+            EvaluationState.SUCCEEDED,
+            EvaluationState.PARTIALLY_SUCCEEDED,
+            EvaluationState.FAILED,
+            EvaluationState.CANCELLED,
+        )
 
 
-class SampleOutcome(enum.StrEnum):
+class SampleOutcome(ReceivedEnum):
     """How a sample ended."""
 
     SCORED = "scored"

@@ -1,0 +1,158 @@
+"""Images on the wire: pixel size, view, box, label image."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hooke.errors import FieldViolation, ImageTooLargeError, ImageUnreadableError, InvalidRequestError
+from hooke.images import DEFAULT_LIMITS, ImageLimits, PixelSize, PixelSizeSource, View
+from hooke.types import Box
+from hooke.v1 import image_pb2, mask_pb2
+from hooke.wire.enums import PIXEL_SIZE_SOURCES, PROJECTIONS
+
+_LABEL_DTYPES: Mapping[int, np.dtype[Any]] = {
+    mask_pb2.LabelType.LABEL_TYPE_UINT16: np.dtype("<u2"),
+    mask_pb2.LabelType.LABEL_TYPE_UINT32: np.dtype("<u4"),
+}
+_ZLIB_LEVEL = 1
+"""Label images are long runs of equal values: higher levels cost time and save little."""
+
+
+def pixel_size_to_proto(pixel_size: PixelSize) -> image_pb2.PixelSize:
+    """The message of a pixel size."""
+    return image_pb2.PixelSize(
+        pixel_size_x_um=pixel_size.x_um,
+        pixel_size_y_um=pixel_size.y_um,
+        pixel_size_z_um=pixel_size.z_um,
+        source=PIXEL_SIZE_SOURCES.number(pixel_size.source),
+    )
+
+
+def pixel_size_from_proto(message: image_pb2.PixelSize, field: str = "image.pixel_size") -> PixelSize:
+    """A pixel size; an unspecified source is read as REQUEST.
+
+    Args:
+        message: what came over the wire.
+        field: path of the message in the request, for violations.
+
+    Raises:
+        InvalidRequestError: a size is not a finite number greater than 0.
+    """
+    z_um = message.pixel_size_z_um if message.HasField("pixel_size_z_um") else None
+    for name, value in (("x", message.pixel_size_x_um), ("y", message.pixel_size_y_um), ("z", z_um)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            path = f"{field}.pixel_size_{name}_um"
+            text = f"{value} is no size; it must be a finite number of micrometres greater than 0"
+            raise InvalidRequestError(f"{path}: {text}", violations=[FieldViolation(path, text)])
+    source = PixelSizeSource.REQUEST if message.source == 0 else PIXEL_SIZE_SOURCES.member(message.source)
+    return PixelSize(message.pixel_size_x_um, message.pixel_size_y_um, z_um, source)
+
+
+def view_to_proto(view: View) -> image_pb2.View:
+    """The message of a view."""
+    numbers = {text: number for number, text in PROJECTIONS.items()}
+    projection: Any = numbers[view.z_projection] if view.z_projection is not None else 0
+    return image_pb2.View(
+        time_index=view.time_index,
+        z_index=view.z_index,
+        z_projection=projection,
+        channel_indices=view.channel_indices,
+    )
+
+
+def view_from_proto(message: image_pb2.View) -> View:
+    """A view.
+
+    Raises:
+        InvalidRequestError: `z_projection` is unknown.
+    """
+    if message.z_projection and message.z_projection not in PROJECTIONS:
+        text = f"{message.z_projection} is unknown; known are 1 (max) and 2 (mean)"
+        raise InvalidRequestError(
+            f"view.z_projection: {text}", violations=[FieldViolation("view.z_projection", text)]
+        )
+    return View(
+        time_index=message.time_index if message.HasField("time_index") else None,
+        z_index=message.z_index if message.HasField("z_index") else None,
+        z_projection=PROJECTIONS.get(message.z_projection),
+        channel_indices=tuple(message.channel_indices),
+    )
+
+
+def box_to_proto(box: Box) -> mask_pb2.BoundingBox:
+    """The message of a box."""
+    return mask_pb2.BoundingBox(x_px=box.x_px, y_px=box.y_px, width_px=box.width_px, height_px=box.height_px)
+
+
+def box_from_proto(message: mask_pb2.BoundingBox) -> Box:
+    """A box."""
+    return Box(message.x_px, message.y_px, message.width_px, message.height_px)
+
+
+def label_image_to_proto(labels: NDArray[np.integer[Any]]) -> mask_pb2.LabelImage:
+    """The message of a label image: uint16 where the highest label fits, else uint32.
+
+    Args:
+        labels: H x W integers, 0 background, at least 1 x 1.
+
+    Raises:
+        ValueError: a label is negative or above 4,294,967,295, or the array is not H x W integers.
+    """
+    if labels.ndim != 2 or labels.size == 0 or labels.dtype.kind not in "ui":
+        raise ValueError(f"a label image is H x W integers, not {labels.dtype} of shape {labels.shape}")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high > np.iinfo(np.uint32).max:
+        raise ValueError(f"labels must lie between 0 and 4294967295, not between {low} and {high}")
+    label_type = (
+        mask_pb2.LabelType.LABEL_TYPE_UINT16
+        if high <= np.iinfo(np.uint16).max
+        else mask_pb2.LabelType.LABEL_TYPE_UINT32
+    )
+    samples = np.ascontiguousarray(labels, dtype=_LABEL_DTYPES[label_type])
+    return mask_pb2.LabelImage(
+        height_px=labels.shape[0],
+        width_px=labels.shape[1],
+        label_type=label_type,
+        data=zlib.compress(samples.data, level=_ZLIB_LEVEL),
+    )
+
+
+def label_image_from_proto(
+    message: mask_pb2.LabelImage, limits: ImageLimits = DEFAULT_LIMITS
+) -> NDArray[np.integer[Any]]:
+    """A label image: H x W uint16 or uint32, read-only.
+
+    Raises:
+        ImageTooLargeError: it has more pixels than the limits allow.
+        ImageUnreadableError: the header and the data disagree, or the data is no zlib stream.
+    """
+    height, width = message.height_px, message.width_px
+    dtype = _LABEL_DTYPES.get(message.label_type)
+    if height < 1 or width < 1 or dtype is None:
+        raise ImageUnreadableError(
+            f"the label image says {height} rows, {width} columns and label type {message.label_type}"
+        )
+    if height * width > limits.max_pixels:
+        raise ImageTooLargeError(
+            f"the label image has {height} x {width} pixels; at most {limits.max_pixels} are taken"
+        )
+    expected = height * width * dtype.itemsize
+    stream = zlib.decompressobj()
+    try:
+        # One byte more than expected, so that a longer stream is seen without unpacking it.
+        data = stream.decompress(message.data, expected + 1)
+    except zlib.error as error:
+        raise ImageUnreadableError(f"the label image is no zlib stream: {error}") from error
+    if len(data) != expected or not stream.eof or stream.unused_data:
+        raise ImageUnreadableError(
+            f"the label image says {height} x {width} {dtype.name}, {expected} bytes; its data is "
+            f"{'longer' if len(data) > expected or stream.unused_data else 'shorter or cut off'}"
+        )
+    labels: NDArray[np.integer[Any]] = np.frombuffer(data, dtype).reshape(height, width)
+    return labels
