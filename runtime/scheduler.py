@@ -1,0 +1,236 @@
+"""The bounded queue before a model: admission, batches, eviction of what nobody waits for any more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from hooke import errors
+from runtime.metrics import Metrics
+from runtime.tasks import ModelCard
+from runtime.workers import Worker
+
+log = structlog.get_logger("hooke.scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait and how much is computed together; see ModelServerSettings."""
+
+    max_queue: int
+    max_pending_bytes: int
+    max_batch_size: int
+    max_batch_pixels: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed:
+    """An answer with what it cost, in seconds."""
+
+    answer: Any
+    queue_s: float
+    compute_s: float
+    batch_size: int
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    method: str
+    task: Any
+    key: Hashable
+    pixels: int
+    deadline: float | None
+    future: asyncio.Future[Computed]
+    since: float = field(default_factory=time.perf_counter)
+
+
+class Scheduler:
+    """Takes tasks in, forms batches of those that may share one, and hands them to free workers.
+
+    Batches are formed of what waits when a worker becomes free: under load they fill by themselves, and a
+    lone request never waits for company. A member that is cancelled leaves the others unharmed; a batch
+    that fails is computed again one by one, so that one bad image fails alone.
+
+    Args:
+        name: of the model, for metrics.
+        workers: one for each copy of the model.
+        limits: bounds.
+        metrics: of the process.
+    """
+
+    def __init__(self, name: str, workers: Sequence[Worker], limits: Limits, metrics: Metrics) -> None:
+        self._name = name
+        self._workers = tuple(workers)
+        self._limits = limits
+        self._metrics = metrics
+        self._queue: deque[_Waiting] = deque()
+        self._arrived = asyncio.Condition()
+        self._admitted = 0
+        self._computing = 0
+        self._pending_bytes = 0
+        self._seconds_per_task = 0.1
+        self._slots: list[asyncio.Task[None]] = []
+
+    async def start(self) -> ModelCard:
+        """Load the model on every worker, then begin to serve."""
+        cards = await asyncio.gather(*(worker.start() for worker in self._workers))
+        self._slots = [asyncio.create_task(self._serve(worker)) for worker in self._workers]
+        return cards[0]
+
+    async def close(self) -> None:
+        """Stop serving and close the workers; what still waits is cancelled."""
+        for slot in self._slots:
+            slot.cancel()
+        await asyncio.gather(*self._slots, return_exceptions=True)
+        for waiting in self._queue:
+            waiting.future.cancel()
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+
+    @asynccontextmanager
+    async def admit(self, task_name: str, size_bytes: int) -> AsyncIterator[None]:
+        """Hold a place and memory for a request, from before its image is decoded until it is answered.
+
+        Args:
+            task_name: for metrics.
+            size_bytes: of the decoded pixels.
+
+        Raises:
+            QueueFullError: too much waits already; `retry_after_s` is when that should be over.
+        """
+        waiting = self._admitted - self._computing
+        too_many = waiting >= self._limits.max_queue
+        too_big = self._admitted and self._pending_bytes + size_bytes > self._limits.max_pending_bytes
+        if too_many or too_big:
+            self._metrics.rejected.labels(self._name, task_name, errors.Reason.QUEUE_FULL).inc()
+            delay = max(0.05, self._seconds_per_task * (waiting + 1) / max(1, len(self._workers)))
+            raise errors.QueueFullError(
+                f"{waiting} requests wait already; try again in {delay:.1f} s",
+                retry_after_s=min(delay, 60.0),
+            )
+        self._admitted += 1
+        self._pending_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+            self._pending_bytes -= size_bytes
+
+    async def submit(
+        self, method: str, task: Any, *, key: Hashable, pixels: int, timeout_s: float | None
+    ) -> Computed:
+        """Wait for the answer to one task.
+
+        Args:
+            method: task method of the model: "segment", "count" or "classify".
+            task: its argument.
+            key: tasks of equal method and key may share a batch.
+            pixels: rows times columns, for the batch limit.
+            timeout_s: time left for the answer; a task that waits longer is never computed.
+
+        Raises:
+            DeadlineExceededError: the time passed in the queue.
+        """
+        deadline = None if timeout_s is None else time.perf_counter() + timeout_s
+        future: asyncio.Future[Computed] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(method, task, (method, key), pixels, deadline, future)
+        self._queue.append(waiting)
+        self._observe_depth()
+        async with self._arrived:
+            self._arrived.notify()
+        try:
+            return await future
+        finally:
+            if waiting in self._queue:  # cancelled before its turn: its place is free at once
+                self._queue.remove(waiting)
+                self._observe_depth()
+
+    async def _serve(self, worker: Worker) -> None:
+        while True:
+            async with self._arrived:
+                await self._arrived.wait_for(lambda: bool(self._queue))
+                batch = self._next_batch()
+            if batch:
+                await self._compute(worker, batch)
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Take the oldest live task and those that may join it, in order of arrival."""
+        batch: list[_Waiting] = []
+        pixels = 0
+        stay: deque[_Waiting] = deque()
+        now = time.perf_counter()
+        while self._queue:
+            waiting = self._queue.popleft()
+            if waiting.future.done():
+                continue
+            if waiting.deadline is not None and now >= waiting.deadline:
+                self._expire(waiting)
+                continue
+            fits = not batch or (
+                waiting.key == batch[0].key
+                and len(batch) < self._limits.max_batch_size
+                and pixels + waiting.pixels <= self._limits.max_batch_pixels
+            )
+            if not fits:
+                stay.append(waiting)
+                continue
+            batch.append(waiting)
+            pixels += waiting.pixels
+        self._queue = stay
+        self._observe_depth()
+        return batch
+
+    def _expire(self, waiting: _Waiting) -> None:
+        self._metrics.rejected.labels(self._name, waiting.method, errors.Reason.DEADLINE_EXCEEDED).inc()
+        waiting.future.set_exception(
+            errors.DeadlineExceededError("the deadline passed while the request waited in the queue")
+        )
+
+    async def _compute(self, worker: Worker, batch: Sequence[_Waiting]) -> None:
+        labels = (self._name, batch[0].method)
+        started = time.perf_counter()
+        for waiting in batch:
+            self._metrics.queue_seconds.labels(*labels).observe(started - waiting.since)
+        self._metrics.batch_size.labels(*labels).observe(len(batch))
+        self._computing += len(batch)
+        self._metrics.in_flight.labels(self._name).set(self._computing)
+        try:
+            answers = await worker.run(batch[0].method, [waiting.task for waiting in batch])
+            if len(answers) != len(batch):
+                raise RuntimeError(f"{self._name} gave {len(answers)} answers to {len(batch)} tasks")
+        except Exception as error:  # noqa: BLE001  (handed to whoever waits)
+            answers = []
+            if len(batch) == 1:
+                _fail(batch[0], error)
+        finally:
+            self._computing -= len(batch)
+            self._metrics.in_flight.labels(self._name).set(self._computing)
+        seconds = time.perf_counter() - started
+        self._metrics.compute_seconds.labels(*labels).observe(seconds)
+        self._seconds_per_task += 0.2 * (seconds / len(batch) - self._seconds_per_task)
+        for waiting, answer in zip(batch, answers, strict=False):
+            if not waiting.future.done():
+                waiting.future.set_result(Computed(answer, started - waiting.since, seconds, len(batch)))
+        if not answers and len(batch) > 1:
+            for waiting in batch:
+                if not waiting.future.done():
+                    await self._compute(worker, [waiting])
+
+    def _observe_depth(self) -> None:
+        self._metrics.queue_depth.labels(self._name).set(len(self._queue))
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if isinstance(error, MemoryError):
+        error = errors.OutOfMemoryError(
+            f"the image of {waiting.pixels} pixels does not fit into memory",
+            metadata={"imagePixels": str(waiting.pixels), "suggestedMaxPixels": str(waiting.pixels // 2)},
+        )
+    if not waiting.future.done():
+        waiting.future.set_exception(error)

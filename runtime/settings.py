@@ -1,0 +1,122 @@
+"""Settings of a server process: read from `HOOKE_*` once, validated before any port opens.
+
+This is the only place of the runtime that reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024**2
+PREFIX = "HOOKE_"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class SettingsError(Exception):
+    """A variable is missing or wrong; the message names it and says what is expected."""
+
+
+class ServerSettings(BaseSettings):
+    """What every server process needs to know."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Loopback, so that a workstation shows nothing to its network; a container
+    sets 0.0.0.0."""
+    port: Port = 50051
+    """gRPC port; 0 takes a free one. 50051 is where gRPC servers are looked for first."""
+    metrics_port: Port | None = None
+    """Port of the Prometheus page `/metrics`; 0 takes a free one. Off by default."""
+    max_message_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
+    """Largest message taken or sent, in bytes. Larger images are put in chunks."""
+    default_deadline_s: Annotated[float, Field(gt=0)] = 120.0
+    """Deadline of a call that has none, in seconds: nobody may hold a place for ever."""
+    drain_delay_s: Seconds = 0.0
+    """Seconds for which calls are still taken after SIGTERM, while load balancers see NOT_SERVING. 0 fits
+    one machine; on Kubernetes it is the time that endpoints need to spread, 5 s or more."""
+    grace_s: Seconds = 30.0
+    """Most seconds to finish what is in flight after the drain delay; then it is cancelled. Kubernetes and
+    compose must wait longer than both together before they kill."""
+    max_connection_age_s: Annotated[float, Field(gt=0)] | None = None
+    """Seconds after which a connection is asked to reconnect, so that clients find new replicas. Off by
+    default: one machine has none."""
+    tls_certificate_file: Path | None = None
+    """PEM certificate chain of the server. Absent: no TLS."""
+    tls_key_file: Path | None = None
+    """PEM private key of the certificate."""
+    tls_client_ca_file: Path | None = None
+    """PEM certificates of the authorities that clients must be signed by (mTLS). Absent: any client."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is logged."""
+    log_format: Literal["json", "console"] = "json"
+    """One JSON object a line for collectors, or coloured text for a terminal."""
+    otlp_endpoint: str | None = None
+    """OpenTelemetry collector (OTLP over HTTP), for example `http://collector:4318`. Absent: no traces."""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError(
+                f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE belong together: set both"
+            )
+        if self.tls_client_ca_file is not None and self.tls_certificate_file is None:
+            raise ValueError(f"{PREFIX}TLS_CLIENT_CA_FILE needs {PREFIX}TLS_CERTIFICATE_FILE")
+        for path in (self.tls_certificate_file, self.tls_key_file, self.tls_client_ca_file):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{path} is not a file")
+        return self
+
+
+class ModelServerSettings(ServerSettings):
+    """What a server of one model needs to know beside that."""
+
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    """Worker processes, each with its own copy of the model; 0 runs the model on a thread of the server.
+    CPU-bound models want one for each core, models on a GPU want 0."""
+    max_queue: Annotated[int, Field(ge=1)] = 64
+    """Most requests that wait; one more is QUEUE_FULL. Enough to keep the workers busy, short enough that
+    the last in line is served within its deadline."""
+    max_pending_bytes: Annotated[int, Field(ge=MIB)] = 2048 * MIB
+    """Most bytes of decoded pixels held by all requests together; one request alone is always taken."""
+    max_batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Most requests computed together. Absent: what the model says fits it."""
+    max_batch_pixels: Annotated[int, Field(ge=1)] = 64 * MIB
+    """Most pixels computed together; memory grows with pixels, not with requests."""
+    image_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
+    """Bytes of put images that are kept, least recently used dropped first."""
+    max_image_bytes: Annotated[int, Field(ge=1)] = 512 * MIB
+    """Largest image file, in bytes."""
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load_settings(kind: type[SettingsT]) -> SettingsT:
+    """Read settings from the environment.
+
+    Raises:
+        SettingsError: a variable is missing or wrong, named with what it should be.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_input=False):
+            name = PREFIX + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else ""
+            lines.append(f"{name}: {problem['msg']}" if name else problem["msg"])
+        raise SettingsError("\n".join(lines)) from None
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

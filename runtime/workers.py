@@ -1,0 +1,211 @@
+"""Where models run: one thread for each copy of a model, with a child process behind it if asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import queue
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import structlog
+
+from hooke import errors
+from runtime.tasks import Model, ModelCard
+
+log = structlog.get_logger("hooke.workers")
+
+ModelFactory = Callable[[], Model]
+"""Builds a model without loading it; picklable where worker processes are used."""
+
+
+class Host(Protocol):
+    """Holds one copy of a model; its methods block and are called from one thread."""
+
+    def load(self) -> ModelCard:
+        """Build and load the model."""
+
+    def call(self, method: str, tasks: Sequence[Any]) -> Sequence[Any]:
+        """Call a task method of the model."""
+
+    def close(self) -> None:
+        """Close the model."""
+
+
+class LocalHost:
+    """The model in this process."""
+
+    def __init__(self, factory: ModelFactory) -> None:
+        self._factory = factory
+        self._model: Model | None = None
+
+    def load(self) -> ModelCard:
+        """Build and load the model."""
+        model = self._factory()
+        card = model.load()
+        self._model = model
+        return card
+
+    def call(self, method: str, tasks: Sequence[Any]) -> Sequence[Any]:
+        """Call a task method of the model."""
+        answers: Sequence[Any] = getattr(self._model, method)(tasks)
+        return answers
+
+    def close(self) -> None:
+        """Close the model if it was loaded."""
+        if self._model is not None:
+            self._model.close()
+
+
+class ChildHost:
+    """The model in a process of its own, which is started again if it dies.
+
+    The child is spawned, not forked: gRPC's threads do not survive a fork. It ends when this process ends,
+    however that happens, because its pipe then closes.
+    """
+
+    def __init__(self, factory: ModelFactory) -> None:
+        self._factory = factory
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def load(self) -> ModelCard:
+        """Start the process and load the model in it."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._process = context.Process(target=_child, args=(self._factory, theirs), daemon=True)
+        self._pipe = ours
+        self._process.start()
+        theirs.close()
+        card = self._receive()
+        assert isinstance(card, ModelCard)
+        return card
+
+    def call(self, method: str, tasks: Sequence[Any]) -> Sequence[Any]:
+        """Call a task method in the process.
+
+        Raises:
+            InternalError: the process died; another one takes its place with the next call.
+        """
+        if self._process is None or not self._process.is_alive():
+            self.load()
+        assert self._pipe is not None
+        try:
+            self._pipe.send((method, tasks))
+            answers: Sequence[Any] = self._receive()
+        except (EOFError, OSError) as error:
+            self.close()
+            raise errors.InternalError("the worker process died while it computed") from error
+        return answers
+
+    def close(self) -> None:
+        """End the process now. Safe from any thread."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        if self._pipe is not None:
+            self._pipe.close()
+        self._process = None
+
+    def _receive(self) -> Any:
+        assert self._pipe is not None
+        answer = self._pipe.recv()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def _child(factory: ModelFactory, pipe: Connection) -> None:
+    """Serve one model over a pipe until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent drains
+    host = LocalHost(factory)
+    try:
+        pipe.send(_outcome(host.load))
+        while True:
+            method, tasks = pipe.recv()
+            pipe.send(_outcome(lambda: host.call(method, tasks)))  # noqa: B023  (called at once)
+    except (EOFError, OSError):
+        host.close()
+
+
+def _outcome(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001  (raised again in the parent)
+        error.__traceback__ = None
+        try:
+            multiprocessing.reduction.ForkingPickler.dumps(error)
+        except Exception:  # noqa: BLE001  (some exceptions of libraries cannot be pickled)
+            return RuntimeError(f"{type(error).__name__}: {error}")
+        return error
+
+
+class Worker:
+    """One slot: a thread that owns one copy of a model and computes one batch at a time.
+
+    The thread is this slot: it takes the next batch only when it is done with the last, whatever became
+    of those who wait for it.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        # A daemon, so that a model that hangs while it loads cannot hold the process at SIGTERM.
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> ModelCard:
+        """Load the model."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        card: ModelCard = await self._submit(self._host.load)
+        return card
+
+    async def run(self, method: str, tasks: Sequence[Any]) -> Sequence[Any]:
+        """Answer tasks, in order; raises what the model raises."""
+        answers: Sequence[Any] = await self._submit(lambda: self._host.call(method, tasks))
+        return answers
+
+    async def close(self) -> None:
+        """End the thread and close the model; a child process that still computes is killed."""
+        if isinstance(self._host, ChildHost):
+            await asyncio.to_thread(self._host.close)
+            self._jobs.put(None)
+        elif self._loop is not None:
+            await asyncio.wait([self._submit(self._host.close)], timeout=5.0)
+            self._jobs.put(None)
+
+    def _submit(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        assert self._loop is not None
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put((work, future))
+        return future
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, future = job
+            answer: Any = None
+            error: BaseException | None = None
+            try:
+                answer = work()
+            except BaseException as caught:  # noqa: BLE001  (handed to whoever waits)
+                error = caught
+            assert self._loop is not None
+            try:
+                self._loop.call_soon_threadsafe(_settle, future, answer, error)
+            except RuntimeError:  # the loop has ended: nobody waits any more
+                return
+
+
+def _settle(future: asyncio.Future[Any], answer: Any, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(answer)
