@@ -18,8 +18,7 @@ from typing import Any
 import grpc
 import structlog
 
-from hooke import errors
-from hooke.status import trailing_metadata_of
+from hooke import errors, status
 from runtime.calls import REQUEST_ID_KEY, Call, current, request_id_of
 from runtime.metrics import Metrics
 
@@ -203,10 +202,9 @@ class TranslateErrors(Around):
 
 
 async def _abort(call: Call, context: Context, error: errors.HookeError) -> None:
-    row = errors.TABLE[error.reason or errors.Reason.INTERNAL]
-    call.reason, call.code = row.reason, row.code
-    metadata = (*trailing_metadata_of(error), (REQUEST_ID_KEY, call.request_id))
-    await context.abort(row.code, error.message, trailing_metadata=metadata)
+    call.reason, call.code = error.reason or "", status.code_of(error)
+    metadata = (*status.trailing_metadata_of(error), (REQUEST_ID_KEY, call.request_id))
+    await context.abort(call.code, error.message, trailing_metadata=metadata)
 
 
 class RefuseWhileDraining(Around):

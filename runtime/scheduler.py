@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Hashable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,19 @@ class _Waiting:
     since: float = field(default_factory=time.perf_counter)
 
 
+@dataclass(slots=True, eq=False)
+class Place:
+    """The place of one admitted request."""
+
+    scheduler: Scheduler
+    task_name: str
+    held_bytes: int = 0
+
+    def hold(self, size_bytes: int) -> None:
+        """Hold memory for decoded pixels; see `Scheduler.hold`."""
+        self.scheduler.hold(self, size_bytes)
+
+
 class Scheduler:
     """Takes tasks in, forms batches of those that may share one, and hands them to free workers.
 
@@ -93,34 +106,42 @@ class Scheduler:
             waiting.future.cancel()
         await asyncio.gather(*(worker.close() for worker in self._workers))
 
-    @asynccontextmanager
-    async def admit(self, task_name: str, size_bytes: int) -> AsyncIterator[None]:
-        """Hold a place and memory for a request, from before its image is decoded until it is answered.
-
-        Args:
-            task_name: for metrics.
-            size_bytes: of the decoded pixels.
+    @contextmanager
+    def admit(self, task_name: str) -> Iterator[Place]:
+        """Hold a place for a request, from before its image is decoded until it is answered.
 
         Raises:
-            QueueFullError: too much waits already; `retry_after_s` is when that should be over.
+            QueueFullError: too many wait already; `retry_after_s` is when that should be over.
         """
-        waiting = self._admitted - self._computing
-        too_many = waiting >= self._limits.max_queue
-        too_big = self._admitted and self._pending_bytes + size_bytes > self._limits.max_pending_bytes
-        if too_many or too_big:
-            self._metrics.rejected.labels(self._name, task_name, errors.Reason.QUEUE_FULL).inc()
-            delay = max(0.05, self._seconds_per_task * (waiting + 1) / max(1, len(self._workers)))
-            raise errors.QueueFullError(
-                f"{waiting} requests wait already; try again in {delay:.1f} s",
-                retry_after_s=min(delay, 60.0),
-            )
+        if self._admitted - self._computing >= self._limits.max_queue:
+            raise self._full(task_name)
         self._admitted += 1
-        self._pending_bytes += size_bytes
+        place = Place(self, task_name)
         try:
-            yield
+            yield place
         finally:
             self._admitted -= 1
-            self._pending_bytes -= size_bytes
+            self._pending_bytes -= place.held_bytes
+
+    def hold(self, place: Place, size_bytes: int) -> None:
+        """Hold memory for the decoded pixels of an admitted request.
+
+        Raises:
+            QueueFullError: all requests together would hold too much; one alone is always let in.
+        """
+        others = self._pending_bytes - place.held_bytes
+        if others and self._pending_bytes + size_bytes > self._limits.max_pending_bytes:
+            raise self._full(place.task_name)
+        place.held_bytes += size_bytes
+        self._pending_bytes += size_bytes
+
+    def _full(self, task_name: str) -> errors.QueueFullError:
+        waiting = self._admitted - self._computing
+        self._metrics.rejected.labels(self._name, task_name, errors.Reason.QUEUE_FULL).inc()
+        delay_s = min(max(0.05, self._seconds_per_task * (waiting + 1) / len(self._workers)), 60.0)
+        return errors.QueueFullError(
+            f"{waiting} requests wait already; try again in {delay_s:.1f} s", retry_after_s=delay_s
+        )
 
     async def submit(
         self, method: str, task: Any, *, key: Hashable, pixels: int, timeout_s: float | None

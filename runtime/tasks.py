@@ -46,6 +46,8 @@ class ModelCard:
     weights_digest: str | None = None
     score_meaning: str = ""
     examples_required: bool = False
+    device: str = "cpu"
+    """Where it runs, for example "cuda:0"."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +125,8 @@ class Model(ABC):
     """Name that requests use."""
     parameters_type: ClassVar[type[Parameters] | None] = None
     """Its own parameters; the field of `oneof parameters` has the model's name."""
+    max_batch_size: ClassVar[int] = 1
+    """Most tasks that it gains from computing together; the operator may lower or raise it."""
 
     @abstractmethod
     def load(self) -> ModelCard:

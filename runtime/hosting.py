@@ -1,0 +1,137 @@
+"""A model with its workers: what it can do, whether it is ready, and the way to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from importlib.metadata import version
+from typing import Any
+
+from hooke import errors
+from hooke.types import ModelInfo, ModelState, Task
+from runtime.metrics import Metrics
+from runtime.scheduler import Computed, Limits, Scheduler
+from runtime.settings import ModelServerSettings
+from runtime.tasks import Classifier, Counter, Model, ModelCard, Segmenter
+from runtime.workers import ChildHost, Host, LocalHost, ModelFactory, Worker
+
+CODE_VERSION = version("hooke")
+"""Version of the code of every service; they are released together."""
+
+
+def tasks_of(model: type[Model]) -> frozenset[Task]:
+    """What a model can be asked: what it implements, and counting where it can segment."""
+    tasks = set()
+    if issubclass(model, Segmenter):
+        tasks |= {Task.SEGMENT, Task.COUNT}
+    if issubclass(model, Counter):
+        tasks.add(Task.COUNT)
+    if issubclass(model, Classifier):
+        tasks.add(Task.CLASSIFY)
+    return frozenset(tasks)
+
+
+class HostedModel:
+    """One model behind its queue.
+
+    Args:
+        kind: its class.
+        factory: builds it, unloaded; usually the class itself or a partial of it.
+        settings: number of workers and limits.
+        metrics: of the process.
+    """
+
+    def __init__(
+        self, kind: type[Model], factory: ModelFactory, settings: ModelServerSettings, metrics: Metrics
+    ) -> None:
+        self.kind = kind
+        self.name = kind.name
+        self.tasks = tasks_of(kind)
+        self._workers = settings.workers
+        children: list[Host] = [ChildHost(factory) for _ in range(settings.workers)]
+        hosts = children or [LocalHost(factory)]
+        limits = Limits(
+            max_queue=settings.max_queue,
+            max_pending_bytes=settings.max_pending_bytes,
+            max_batch_size=settings.max_batch_size or kind.max_batch_size,
+            max_batch_pixels=settings.max_batch_pixels,
+        )
+        self.queue = Scheduler(self.name, [Worker(host) for host in hosts], limits, metrics)
+        self._card: ModelCard | None = None
+        self._closing = False
+
+    async def load(self) -> None:
+        """Load every copy of the model."""
+        self._card = await self.queue.start()
+
+    async def close(self) -> None:
+        """Close every copy of the model."""
+        self._closing = True
+        await self.queue.close()
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model said of itself.
+
+        Raises:
+            ModelLoadingError: it is not loaded yet.
+        """
+        if self._card is None:
+            raise errors.ModelLoadingError(f"{self.name} is still loading", retry_after_s=1.0)
+        return self._card
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model as the wire describes it.
+
+        Raises:
+            ModelLoadingError: it is not loaded yet.
+        """
+        card = self.card
+        return ModelInfo(
+            name=self.name,
+            version=card.version,
+            description=card.description,
+            tasks=self.tasks,
+            state=ModelState.UNAVAILABLE if self._closing else ModelState.READY,
+            weights_digest=card.weights_digest,
+            licences=card.licences,
+            max_image_pixels=card.max_image_pixels,
+            score_meaning=card.score_meaning,
+            device=f"cpu ({self._workers} processes)" if self._workers else card.device,
+            max_channel_count=card.max_channel_count,
+            examples_required=card.examples_required,
+            code_version=CODE_VERSION,
+        )
+
+    def require(self, model_name: str, task: Task) -> ModelCard:
+        """Check that a request is for this model, and for something that it can do now.
+
+        Raises:
+            UnknownModelError, TaskNotSupportedError, ModelLoadingError: it is not.
+        """
+        if model_name:
+            self.require_name(model_name)
+        if task not in self.tasks:
+            raise errors.TaskNotSupportedError(
+                f"{self.name} cannot {task}; it can {', '.join(sorted(self.tasks))}",
+                metadata={"model": self.name, "task": task},
+            )
+        return self.card
+
+    def require_name(self, model_name: str) -> None:
+        """Check that a name is this model's.
+
+        Raises:
+            UnknownModelError: it is not.
+        """
+        if model_name != self.name:
+            raise errors.UnknownModelError(
+                f"this server has no model {model_name!r}, only {self.name!r}",
+                metadata={"model": model_name},
+            )
+
+    async def compute(
+        self, method: str, task: Any, *, key: Hashable, pixels: int, timeout_s: float | None
+    ) -> Computed:
+        """Queue a task and wait for its answer; see `Scheduler.submit`."""
+        return await self.queue.submit(method, task, key=key, pixels=pixels, timeout_s=timeout_s)
