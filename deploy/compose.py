@@ -1,0 +1,195 @@
+"""Reads `docker-compose.yml`, the one description of the local topology.
+
+Only what that file uses is understood; anything else is a `ComposeError` that names it, so that the
+containers and the local processes can never mean different things.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+):-(?P<default>[^${}]*)\}")
+_DURATION = re.compile(r"(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
+_HEALTH_TEST = re.compile(r"CMD python -m deploy\.health 127\.0\.0\.1:\d+")
+_PORT = re.compile(r"(?P<host>[\d.]+):(?P<published>\d+):(?P<container>\d+)")
+
+
+class ComposeError(Exception):
+    """The compose file says something that the stack runner cannot do; the message says where."""
+
+
+def _seconds(value: object) -> float:
+    match = _DURATION.fullmatch(str(value))
+    if match is None or not match.group():
+        raise ValueError("a duration is written like 30s or 1m30s")
+    return 60.0 * int(match["minutes"] or 0) + int(match["seconds"] or 0)
+
+
+Duration = Annotated[float, BeforeValidator(_seconds)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Build(_Strict):
+    """How the container image is made; local processes need none."""
+
+    context: str
+    dockerfile: str
+    args: Mapping[str, str]
+
+
+class Port(_Strict):
+    """One published port."""
+
+    host: str
+    published: int
+    container: int
+
+
+class Volume(_Strict):
+    """One mount. `source` is a path (absolute, or beginning with a dot), or the name of a volume."""
+
+    source: str
+    target: str
+    read_only: bool
+
+    @property
+    def named(self) -> bool:
+        """True for a named volume, False for a folder of the host."""
+        return not self.source.startswith((".", "/"))
+
+
+def _port(value: object) -> object:
+    match = _PORT.fullmatch(str(value))
+    if match is None:
+        raise ValueError("a port is written like 127.0.0.1:50051:50051")
+    return match.groupdict()
+
+
+def _volume(value: object) -> object:
+    source, _, target = str(value).partition(":")
+    path, _, mode = target.partition(":")
+    if not path.startswith("/") or mode not in {"", "ro"}:
+        raise ValueError("a volume is written like name:/path or ./folder:/path:ro")
+    return {"source": source, "target": path, "read_only": mode == "ro"}
+
+
+class HealthCheck(_Strict):
+    """How health is asked for, and for how long a service may be unhealthy after its start."""
+
+    test: tuple[str, ...]
+    interval: Duration
+    timeout: Duration
+    retries: int
+    start_period: Duration
+
+    @property
+    def start_deadline_s(self) -> float:
+        """Seconds after the start at which a service that never was healthy has failed."""
+        return self.start_period + self.retries * self.interval
+
+
+class Dependency(_Strict):
+    """What another service must be before this one starts."""
+
+    condition: Literal["service_healthy"]
+
+
+class Service(_Strict):
+    """One service of the topology."""
+
+    build: Build
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    ports: tuple[Annotated[Port, BeforeValidator(_port)], ...] = ()
+    healthcheck: HealthCheck
+    depends_on: Mapping[str, Dependency] = {}
+    volumes: tuple[Annotated[Volume, BeforeValidator(_volume)], ...] = ()
+    stop_grace_period: Duration
+
+    @property
+    def health_port(self) -> int:
+        """Container port that the health check asks."""
+        return int(self.healthcheck.test[-1].rpartition(":")[2])
+
+
+class Topology(_Strict):
+    """Every service, by name, in the order of the file."""
+
+    name: str
+    services: Mapping[str, Service]
+    volumes: Mapping[str, None] = {}
+
+
+def read_topology(path: Path, variables: Mapping[str, str]) -> Topology:
+    """Read a compose file.
+
+    Args:
+        path: the file.
+        variables: values for `${NAME:-default}`, usually the environment.
+
+    Raises:
+        ComposeError: the file is not YAML, or says what is not understood; every place is named.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = {key: value for key, value in document.items() if not key.startswith("x-")}
+        topology = Topology.model_validate(_substitute(content, variables))
+    except ValidationError as error:
+        places = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        ]
+        raise ComposeError("\n".join([f"{path.name} says what is not supported:", *places])) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ComposeError(f"{path.name}: {error}") from None
+    _check(topology)
+    return topology
+
+
+def _substitute(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _substitute(item, variables) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_substitute(item, variables) for item in value]
+    if not isinstance(value, str):
+        return value
+    if "$" in _VARIABLE.sub("", value):
+        raise ValueError(f"{value!r}: variables are written ${{NAME:-default}}")
+    return _VARIABLE.sub(lambda match: variables.get(match["name"]) or match["default"], value)
+
+
+def _check(topology: Topology) -> None:
+    for name, service in topology.services.items():
+        if service.command[:2] != ("python", "-m"):
+            raise ComposeError(f"services.{name}.command: must begin with python -m")
+        if _HEALTH_TEST.fullmatch(" ".join(service.healthcheck.test)) is None:
+            raise ComposeError(f"services.{name}.healthcheck.test: must match {_HEALTH_TEST.pattern}")
+        listening = {value for key, value in service.environment.items() if key.endswith("_PORT")}
+        for port in (service.health_port, *(port.container for port in service.ports)):
+            if str(port) not in listening:
+                raise ComposeError(f"services.{name}: no HOOKE_..._PORT of its environment is {port}")
+        for other in service.depends_on:
+            if other not in topology.services:
+                raise ComposeError(f"services.{name}.depends_on: there is no service {other}")
+        for volume in service.volumes:
+            if volume.named and volume.source not in topology.volumes:
+                raise ComposeError(f"services.{name}.volumes: there is no volume {volume.source}")
+    _check_cycles(topology)
+
+
+def _check_cycles(topology: Topology) -> None:
+    started: set[str] = set()
+    while len(started) < len(topology.services):
+        ready = {name for name, service in topology.services.items() if service.depends_on.keys() <= started}
+        if ready <= started:
+            raise ComposeError("services: depends_on goes round in a circle")
+        started |= ready

@@ -1,0 +1,136 @@
+"""Translates the services of a compose file into processes of this machine.
+
+Every service hears on 127.0.0.1. A variable whose name ends in `_PORT` is a port that the service listens
+on; each gets a port of its own here, and `service:port` in any variable becomes the address of that.
+Mounted paths become folders of this machine.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import socket
+import sys
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.compose import ComposeError, Service, Topology
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalService:
+    """How one service runs on this machine.
+
+    Attributes:
+        environment: what the compose file sets, translated; nothing of the caller's environment.
+        address: where it answers gRPC, as host:port.
+        ports: variable -> port, for every port that it listens on.
+        folders: folders that must exist before it starts.
+        start_deadline_s: seconds that it may take to become healthy.
+        stop_grace_s: seconds that it may take to end after SIGTERM.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    address: str
+    ports: Mapping[str, int]
+    folders: tuple[Path, ...]
+    depends_on: frozenset[str]
+    start_deadline_s: float
+    stop_grace_s: float
+
+
+def plan_locally(
+    topology: Topology, *, root: Path, home: Path, published_ports: bool
+) -> Mapping[str, LocalService]:
+    """Say how every service of `topology` runs on this machine, by name.
+
+    Args:
+        topology: the compose file.
+        root: folder of the compose file; relative mounts start there.
+        home: folder for named volumes.
+        published_ports: True takes the published ports where there are some; False only free ones.
+
+    Raises:
+        ComposeError: a variable names a port of a service that does not listen there.
+    """
+    ports = _choose_ports(topology, published_ports=published_ports)
+    return {
+        name: _plan(name, service, ports, _folders(service, root, home))
+        for name, service in topology.services.items()
+    }
+
+
+_Ports = Mapping[tuple[str, int], int]
+"""(service, container port) -> port of this machine."""
+
+
+def _plan(name: str, service: Service, ports: _Ports, folders: Mapping[str, Path]) -> LocalService:
+    services = "|".join(re.escape(service) for service in sorted({key[0] for key in ports}))
+
+    def local_address(match: re.Match[str]) -> str:
+        key = (match["service"], int(match["port"]))
+        if key not in ports:
+            raise ComposeError(f"services.{name}.environment: nothing listens at {match.group()}")
+        return f"{LOOPBACK}:{ports[key]}"
+
+    def translate(key: str, value: str) -> str:
+        if key.endswith("_PORT"):
+            return str(ports[name, int(value)])
+        if value == "0.0.0.0":
+            return LOOPBACK
+        for target, folder in folders.items():
+            if value == target or value.startswith(f"{target}/"):
+                return f"{folder}{value.removeprefix(target)}"
+        return re.sub(rf"\b(?P<service>{services}):(?P<port>\d+)\b", local_address, value)
+
+    environment = {key: translate(key, value) for key, value in service.environment.items()}
+    return LocalService(
+        name=name,
+        arguments=(sys.executable, *service.command[1:]),
+        environment=environment,
+        address=f"{LOOPBACK}:{ports[name, service.health_port]}",
+        ports={key: int(value) for key, value in environment.items() if key.endswith("_PORT")},
+        folders=tuple(folders.values()),
+        depends_on=frozenset(service.depends_on),
+        start_deadline_s=service.healthcheck.start_deadline_s,
+        stop_grace_s=service.stop_grace_period,
+    )
+
+
+def _folders(service: Service, root: Path, home: Path) -> Mapping[str, Path]:
+    return {
+        volume.target: (home / volume.source if volume.named else root / volume.source).resolve()
+        for volume in service.volumes
+    }
+
+
+def _choose_ports(topology: Topology, *, published_ports: bool) -> _Ports:
+    chosen: dict[tuple[str, int], int] = {}
+    for name, service in topology.services.items():
+        published = {port.container: port.published for port in service.ports} if published_ports else {}
+        for variable, value in service.environment.items():
+            if variable.endswith("_PORT"):
+                container = int(value)
+                chosen[name, container] = published.get(container) or _free_port(set(chosen.values()))
+    return chosen
+
+
+def _free_port(taken: Container[int]) -> int:
+    # Below the range that outgoing connections take their ports from, which could grab a port between
+    # this look and the service's start; at random, so that stacks side by side rarely meet.
+    for _ in range(1000):
+        port = random.randrange(20_000, 32_000)
+        if port in taken:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise ComposeError("no free port between 20000 and 32000")
