@@ -1,0 +1,83 @@
+"""What the run store keeps of a run, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from evaluator.records import SampleScore
+from hooke.types import EvaluationState
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What was asked for, field for field CreateEvaluationRequest."""
+
+    request_id: str
+    suite_name: str = ""
+    suite_yaml: str = ""
+    models: tuple[str, ...] = ()
+    data_dir: str = ""
+    sample_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What the store knows of a run.
+
+    Attributes:
+        number: counts up as runs are created.
+        models: the models once they are known, before that those that were asked for.
+    """
+
+    number: int
+    evaluation_id: str
+    spec: RunSpec
+    suite_name: str
+    models: tuple[str, ...]
+    state: EvaluationState
+    state_message: str
+    create_time: datetime
+    end_time: datetime | None
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """A task that a run is about to carry out, with the models that can do it."""
+
+    name: str
+    digest: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task of a run; `number` names it in the database, `ordinal` is its place in the suite."""
+
+    evaluation_id: str
+    number: int
+    name: str
+    digest: str
+    ordinal: int
+    models: tuple[str, ...]
+    sample_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a score stands in the order of the dataset: what a page ends with."""
+
+    ordinal: int
+    position: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedScore:
+    """A score with its place."""
+
+    place: Place
+    score: SampleScore
