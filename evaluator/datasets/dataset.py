@@ -1,0 +1,119 @@
+"""A dataset: samples in a fixed order, read one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from evaluator.records import Sample, TaskKind, Truth
+from hooke.images import PixelSize
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """What is read of one sample: the image as it is sent, the truth, and slices known only then."""
+
+    image: bytes
+    truth: Truth
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One sample as a listing knows it.
+
+    Attributes:
+        source: where it is, for a person; it orders the dataset.
+        read: reads it; called each time that the sample is needed.
+        label: its class, where the listing knows it.
+    """
+
+    source: str
+    read: Callable[[], Content]
+    slices: Mapping[str, str] = field(default_factory=dict)
+    cluster: str | None = None
+    label: str | None = None
+
+
+class Dataset:
+    """Samples in a fixed order; none is kept in memory.
+
+    Args:
+        name: for reports.
+        kind: the question.
+        items: what to test.
+        example_items: labelled images that models may look at; they share no cluster with `items`.
+        labels: the label schema of a classification, in its order.
+        pixel_size: of every image; None: unknown.
+
+    Attributes:
+        duplicates: source of a sample that came again -> source of the sample that stands for it. Filled
+            while iterating.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: TaskKind,
+        items: Sequence[Item],
+        *,
+        example_items: Sequence[Item] = (),
+        labels: Sequence[str] = (),
+        pixel_size: PixelSize | None = None,
+    ) -> None:
+        self.name = name
+        self.duplicates: dict[str, str] = {}
+        self._kind = kind
+        self._items = tuple(items)
+        self._example_items = tuple(example_items)
+        self._labels = tuple(labels)
+        self._pixel_size = pixel_size
+
+    def __len__(self) -> int:
+        """Number of samples listed; iterating gives fewer where some are the same image."""
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample."""
+        return self._sample(self._items[index])
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Read one sample after the other.
+
+        Images that come again with the same question are the same sample and would weigh twice: the first
+        one stands for all, and `duplicates` says so.
+        """
+        sources: dict[str, str] = {}
+        for item in self._items:
+            sample = self._sample(item)
+            first = sources.setdefault(sample.sample_id, sample.source)
+            if first == sample.source:
+                yield sample
+            else:
+                self.duplicates[sample.source] = first
+
+    def examples(self) -> tuple[Sample, ...]:
+        """The labelled images that models may look at, by class and then by name."""
+        return tuple(self._sample(item) for item in self._example_items)
+
+    @cached_property
+    def _question(self) -> bytes:
+        """What is asked, the label schema, and what is shown beside the image."""
+        shown = [(item.label, hashlib.sha256(item.read().image).hexdigest()) for item in self._example_items]
+        return json.dumps([self._kind, self._labels, shown]).encode() + b"\n"
+
+    def _sample(self, item: Item) -> Sample:
+        content = item.read()
+        question = b"" if item in self._example_items else self._question
+        return Sample(
+            sample_id=hashlib.sha256(question + content.image).hexdigest(),
+            image=content.image,
+            truth=content.truth,
+            source=item.source,
+            slices={**item.slices, **content.slices},
+            cluster=item.cluster,
+            pixel_size=self._pixel_size,
+        )

@@ -1,0 +1,28 @@
+"""Simulated micrographs as a dataset."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from evaluator.datasets.cleaning import encode_tiff
+from evaluator.datasets.dataset import Content, Item
+from evaluator.datasets.specs import SimulatedSpec
+from evaluator.records import TaskKind, Truth
+from evaluator.simulate import SimulationSpec, simulate_stain
+
+
+def list_items(spec: SimulatedSpec, kind: TaskKind) -> list[Item]:
+    """List the fields of a series; each is drawn when it is read."""
+    items = []
+    for index in range(spec.images):
+        field = spec.field(index)
+        slices = {"overlap": f"{field.overlap:g}", "blur": f"{field.blur_px:g}"}
+        items.append(Item(f"simulated field {index}", partial(_read, field, kind), slices))
+    return items
+
+
+def _read(field: SimulationSpec, kind: TaskKind) -> Content:
+    channel = simulate_stain(field)
+    if kind is TaskKind.COUNTING:
+        return Content(encode_tiff(channel.image), Truth(count=field.count))
+    return Content(encode_tiff(channel.image), Truth(labels=channel.labels))

@@ -1,0 +1,191 @@
+"""Which data a task reads, as suites write it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from evaluator.records import TaskKind
+from evaluator.simulate.spec import SeriesSpec
+
+SEGMENTATION, COUNTING, CLASSIFICATION = TaskKind.SEGMENTATION, TaskKind.COUNTING, TaskKind.CLASSIFICATION
+
+
+class _Spec(BaseModel):
+    """What every loader has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kinds: ClassVar[frozenset[TaskKind]]
+    """The kinds of task that the loader has truth for."""
+
+    def check_kind(self, kind: TaskKind) -> None:
+        """Raise ValueError where there is no truth for this kind of task."""
+        if kind not in self.kinds:
+            raise ValueError(f"has no truth for {kind}, only for {', '.join(sorted(self.kinds))}")
+
+
+class FolderSpec(_Spec):
+    """Data in a folder.
+
+    Attributes:
+        folder: relative to the data folder of the evaluation.
+        pixel_size_um: physical size of a pixel, where the set's description says so.
+    """
+
+    folder: str = "."
+    pixel_size_um: Annotated[float, Field(gt=0)] | None = None
+
+
+class SimulatedSpec(SeriesSpec, _Spec):
+    """Cells that are drawn, not photographed; needs no folder. Slices: overlap, blur."""
+
+    kinds = frozenset({SEGMENTATION, COUNTING})
+    loader: Literal["simulated"]
+
+
+class Bbbc005Spec(FolderSpec):
+    """BBBC005: `SIMCEPImages_A13_C53_F1_s09_w2.TIF`, and masks of the same name in a folder `*ground_truth*`.
+
+    Segmentation reads the images that have a mask. Slices: blur (the F of the name). Cluster: the well.
+
+    Attributes:
+        stain: w1 cell bodies, w2 nuclei.
+    """
+
+    kinds = frozenset({SEGMENTATION, COUNTING})
+    loader: Literal["bbbc005"]
+    stain: Literal["w1", "w2"]
+
+
+class Dsb2018Spec(FolderSpec):
+    """DSB 2018: `<id>/images/<id>.png` and one mask for each object in `<id>/masks/`.
+
+    Slices: modality (dark, bright, stained).
+    """
+
+    kinds = frozenset({SEGMENTATION, COUNTING})
+    loader: Literal["dsb2018"]
+
+
+class VocSpec(FolderSpec):
+    """Pascal VOC, as BCCD: `Annotations/*.xml` beside `JPEGImages/`; counts the boxes.
+
+    Attributes:
+        classes: names of the objects to count; empty: all.
+        split: only images listed in `ImageSets/Main/<split>.txt`.
+    """
+
+    kinds = frozenset({COUNTING})
+    loader: Literal["voc"]
+    classes: tuple[str, ...] = ()
+    split: str | None = None
+
+
+def _identity_of_list(labels: object) -> object:
+    return {label: label for label in labels} if isinstance(labels, list | tuple) else labels
+
+
+Labels = Annotated[
+    dict[str, str],
+    BeforeValidator(_identity_of_list),
+    Field(min_length=2, description="as the data has it -> as models are asked; a list where both agree"),
+]
+
+
+class ExamplesSpec(BaseModel):
+    """How many labelled images a model may look at.
+
+    They are chosen by a hash of their names, each class from as many clusters as it has; nothing of the
+    clusters that they come from is ever tested.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    per_class: Annotated[int, Field(ge=1, le=100)]
+
+
+class ClassFoldersSpec(FolderSpec):
+    """One folder for each class.
+
+    Attributes:
+        patterns: paths below the folder, `{label}` standing for the class, other names in braces for any
+            text without "/"; `{name:d}` for digits. The same name twice means the same text twice. The
+            first pattern that matches a file reads it.
+        labels: the label schema.
+        examples: absent: none.
+        cluster: the name in the patterns of what dependent images share, for example a patient.
+        slices: names in the patterns by which to break the results down.
+    """
+
+    kinds = frozenset({CLASSIFICATION})
+    loader: Literal["class_folders"]
+    patterns: Annotated[tuple[str, ...], Field(min_length=1)] = ("{label}/{name}",)
+    labels: Labels
+    examples: ExamplesSpec | None = None
+    cluster: str | None = None
+    slices: tuple[str, ...] = ()
+
+
+class ImageLabelPairsSpec(FolderSpec):
+    """An image file and a file that says where its objects are.
+
+    Attributes:
+        image: pattern of the images' paths, as in `ClassFoldersSpec.patterns`.
+        truth: path of the truth for the same names, for example "masks/{id}.png".
+        truth_format: labels (an integer for each object), binary (objects are the connected regions),
+            dots (one pixel for each object), blobs (one connected spot for each object).
+        cluster, slices: as in `ClassFoldersSpec`.
+    """
+
+    kinds = frozenset({SEGMENTATION, COUNTING})
+    loader: Literal["image_label_pairs"]
+    image: str
+    truth: str
+    truth_format: Literal["labels", "binary", "dots", "blobs"] = "labels"
+    cluster: str | None = None
+    slices: tuple[str, ...] = ()
+
+    def check_kind(self, kind: TaskKind) -> None:
+        """Raise ValueError where there is no truth for this kind of task."""
+        super().check_kind(kind)
+        if kind is SEGMENTATION and self.truth_format in {"dots", "blobs"}:
+            raise ValueError(f"truth_format {self.truth_format} says where objects are, not their outlines")
+
+
+class TableSpec(FolderSpec):
+    """A CSV (with a header) or JSON Lines file of images and answers: classes, or counts.
+
+    Attributes:
+        table: path of the file.
+        image: path of an image, with columns in braces: "images/{file}"; `{id:03}` pads with zeros.
+        truth: the column with the answer.
+        labels: the label schema; classification only.
+        examples: absent: none.
+        cluster, slices: columns.
+        skip_missing: leave rows without an image file out, instead of refusing the table.
+    """
+
+    kinds = frozenset({CLASSIFICATION, COUNTING})
+    loader: Literal["table"]
+    table: str
+    image: str
+    truth: str
+    labels: Labels | None = None
+    examples: ExamplesSpec | None = None
+    cluster: str | None = None
+    slices: tuple[str, ...] = ()
+    skip_missing: bool = False
+
+    def check_kind(self, kind: TaskKind) -> None:
+        """Raise ValueError where there is no truth for this kind of task."""
+        super().check_kind(kind)
+        if kind is CLASSIFICATION and self.labels is None:
+            raise ValueError("labels: classification needs the label schema")
+        if kind is COUNTING and (self.labels or self.examples):
+            raise ValueError("labels and examples belong to classification")
+
+
+DatasetSpec = Annotated[
+    SimulatedSpec | Bbbc005Spec | Dsb2018Spec | VocSpec | ClassFoldersSpec | ImageLabelPairsSpec | TableSpec,
+    Field(discriminator="loader"),
+]

@@ -1,0 +1,1 @@
+"""The metrics: from an answer and its truth to numbers with intervals."""

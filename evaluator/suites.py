@@ -1,0 +1,178 @@
+"""Suites: which tasks on which data, written in YAML and checked to the last field."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evaluator.datasets.specs import ClassFoldersSpec, DatasetSpec, TableSpec
+from evaluator.metrics.catalogue import HEADLINES, METRICS
+from evaluator.records import TaskKind
+from hooke.errors import FieldViolation, InvalidRequestError
+
+FOLDER = Path(__file__).parent / "suites"
+MAX_BYTES = 1024**2
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+Size = Annotated[float, Field(gt=0)]
+
+
+class TaskSpec(BaseModel):
+    """One question on one dataset.
+
+    Attributes:
+        name: unique in the suite.
+        description: what is asked, for the reader of the report.
+        expected_diameter_px, expected_diameter_um: hint for models that find objects; at most one.
+        headline: the metric to look at first; by default the one of `HEADLINES`.
+        slices: axes by which results are broken down: those of the loader, and "objects" (how many there
+            are, in five ranges). Empty: every axis that the data has.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    kind: TaskKind
+    dataset: DatasetSpec
+    description: str = ""
+    expected_diameter_px: Size | None = None
+    expected_diameter_um: Size | None = None
+    headline: str = ""
+    slices: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            self.dataset.check_kind(self.kind)
+        except ValueError as error:
+            raise ValueError(f"dataset: {self.dataset.loader} {error}") from error
+        if self.expected_diameter_px is not None and self.expected_diameter_um is not None:
+            raise ValueError("expected_diameter_px and expected_diameter_um exclude each other")
+        if self.kind is TaskKind.CLASSIFICATION and (self.expected_diameter_px or self.expected_diameter_um):
+            raise ValueError("an expected diameter says nothing to classification")
+        names = [metric.name for metric in METRICS[self.kind]]
+        if self.headline and self.headline not in names:
+            raise ValueError(
+                f"headline: {self.headline!r} is not a metric of {self.kind}: {', '.join(names)}"
+            )
+        return self
+
+    @property
+    def headline_metric(self) -> str:
+        """Name of the metric to look at first."""
+        return self.headline or HEADLINES[self.kind]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label schema, as models are asked; empty but for classification."""
+        labels = self.dataset.labels if isinstance(self.dataset, ClassFoldersSpec | TableSpec) else None
+        return tuple(dict.fromkeys(labels.values())) if labels else ()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what is asked: kind, dataset and expected size; not of names and descriptions."""
+        asked = self.model_dump_json(
+            include={"kind", "dataset", "expected_diameter_px", "expected_diameter_um"}
+        )
+        return hashlib.sha256(asked.encode()).hexdigest()
+
+
+class Suite(BaseModel):
+    """Tasks that are run together and reported together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    description: str = ""
+    tasks: tuple[TaskSpec, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.tasks:
+            raise ValueError("tasks: there are none")
+        names = [task.name for task in self.tasks]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"tasks: the name {repeated[0]!r} stands twice")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything in the suite."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only: no aliases, which can expand without bound, and no key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not read here")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key!r} stands twice", problem_mark=node.value[place][0].start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def load_suite(text: str) -> Suite:
+    """Read a suite.
+
+    Args:
+        text: YAML.
+
+    Raises:
+        InvalidRequestError: names every faulty field.
+    """
+    if len(text) > MAX_BYTES:
+        raise InvalidRequestError(f"the suite has {len(text)} characters, at most {MAX_BYTES} are read")
+    try:
+        # Through JSON, so that pydantic can be strict and still take a list for a tuple.
+        data = json.dumps(yaml.load(text, Loader=_Loader), allow_nan=False)  # noqa: S506  # a SafeLoader
+    except (yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
+        raise InvalidRequestError(f"the suite is not plain YAML: {error}") from error
+    try:
+        return Suite.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        violations = [
+            FieldViolation(_path(detail["loc"]), detail["msg"].removeprefix("Value error, "))
+            for detail in error.errors(include_url=False, include_input=False)
+        ]
+        told = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
+        raise InvalidRequestError(f"the suite is not valid: {told}", violations=violations) from error
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`("tasks", 0, "dataset", "voc", "classes")` -> `suite.tasks[0].dataset.voc.classes`."""
+    return "suite" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+
+
+def builtin_suite_names() -> tuple[str, ...]:
+    """Names of the suites that come with the evaluator, sorted."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+def builtin_suite(name: str) -> Suite:
+    """Read a suite that comes with the evaluator.
+
+    Raises:
+        InvalidRequestError: there is none of this name; says which there are.
+    """
+    names = builtin_suite_names()
+    if name not in names:
+        violation = FieldViolation("suite_name", f"one of {', '.join(names)}")
+        raise InvalidRequestError(
+            f"no suite is called {name!r}; there are {', '.join(names)}", violations=[violation]
+        )
+    return load_suite((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
