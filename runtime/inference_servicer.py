@@ -22,7 +22,7 @@ from hooke.v1 import inference_service_pb2_grpc as pb_grpc
 from runtime.hosting import CODE_VERSION, HostedModel
 from runtime.image_store import ImageStore
 from runtime.metrics import Metrics
-from runtime.requests import ObjectQuestion, read_classify_request, read_object_request
+from runtime.requests import ObjectQuestion, moved, read_classify_request, read_object_request
 from runtime.scheduler import Computed, Place
 from runtime.settings import ModelServerSettings, usable_cores
 from runtime.tasks import (

@@ -225,6 +225,10 @@ class Scheduler:
             answers = await worker.run(batch[0].method, [waiting.task for waiting in batch])
             if len(answers) != len(batch):
                 raise RuntimeError(f"{self._name} gave {len(answers)} answers to {len(batch)} tasks")
+        except asyncio.CancelledError:  # the scheduler closes
+            for waiting in batch:
+                waiting.future.cancel()
+            raise
         except Exception as error:  # noqa: BLE001  (handed to whoever waits)
             answers = []
             if len(batch) == 1:

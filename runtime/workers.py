@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import pickle
 import queue
 import signal
 import threading
@@ -135,10 +136,9 @@ def _outcome(work: Callable[[], Any]) -> Any:
     try:
         return work()
     except Exception as error:  # noqa: BLE001  (raised again in the parent)
-        error.__traceback__ = None
         try:
-            multiprocessing.reduction.ForkingPickler.dumps(error)
-        except Exception:  # noqa: BLE001  (some exceptions of libraries cannot be pickled)
+            pickle.loads(pickle.dumps(error))  # noqa: S301  (our own)
+        except Exception:  # noqa: BLE001  (some exceptions of libraries do not survive it)
             return RuntimeError(f"{type(error).__name__}: {error}")
         return error
 
