@@ -88,6 +88,7 @@ class ServiceProcess:
         """End the service and everything that it started, by SIGKILL."""
         self._signal_group(signal.SIGKILL)
         self._process.wait()
+        self._wait_for_group()
 
     def stop(self) -> bool:
         """Ask the service to end, wait for its grace period, then kill what is left.
@@ -101,15 +102,14 @@ class ServiceProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             return False
-        self._sweep()
+        self._wait_for_group()  # what the service started may take a moment longer ...
+        self._signal_group(signal.SIGKILL)  # ... and no more
         return True
 
-    def _sweep(self) -> None:
-        # What the service started goes with it; it has a second to do so by itself.
+    def _wait_for_group(self) -> None:
         deadline = time.monotonic() + 1.0
         while self._signal_group(0) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        self._signal_group(signal.SIGKILL)
+            time.sleep(0.01)
 
     def _signal_group(self, number: int) -> bool:
         with contextlib.suppress(ProcessLookupError):

@@ -126,6 +126,8 @@ def _serve(home: Path, file: Path, *, follow: bool) -> None:
 
 
 def _serve_in_background(home: Path, file: Path) -> None:
+    if _state(home) is not None:
+        raise StackError(_already(home))
     log_path = home / "logs" / "stack.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("wb") as log:
@@ -137,7 +139,7 @@ def _serve_in_background(home: Path, file: Path) -> None:
             start_new_session=True,
         )
     try:
-        while (state := _state(home)) is None or "address" not in state:
+        while (state := _state(home)) is None or state.get("pid") != runner.pid or "address" not in state:
             if runner.poll() is not None:
                 sys.stderr.write(log_path.read_text(encoding="utf-8"))
                 raise typer.Exit(1)
@@ -195,11 +197,15 @@ def _claimed(home: Path) -> Iterator[_StateFile]:
                 break
             except BlockingIOError:
                 if attempt == 19:
-                    raise StackError(f"A stack runs in {home} already. Stop it first: make down") from None
+                    raise StackError(_already(home)) from None
                 time.sleep(0.05)  # a glance of `_state` holds the lock for a moment
         state = _StateFile(file)
         state.write()
         yield state
+
+
+def _already(home: Path) -> str:
+    return f"A stack runs in {home} already. Stop it first: make down"
 
 
 def _state(home: Path) -> dict[str, Any] | None:
