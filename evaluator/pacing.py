@@ -1,0 +1,164 @@
+"""How fast a model is asked, and when to stop asking it.
+
+Each model of a run has one `Pacer`. It starts with few calls at a time, allows more while answers come and
+computing takes longer than queueing, halves them when the model says that it is full, waits as long as it
+says, and goes down to one call, further and further apart, while the model does not answer at all. A model
+from which nothing has come for the whole of its patience is given up: nobody waits for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hooke.errors import HookeError, UnavailableError
+
+_SHORT_QUEUE_S = 0.05
+"""Time in the queue that says nothing yet: batching and scheduling take as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The bounds of a pacer.
+
+    Attributes:
+        start, most: calls at a time, at first and at most.
+        patience_s: seconds without an answer after which a model that fails is given up.
+        shortest_wait_s, longest_wait_s: of the waits after failures, which double from the one to the other.
+    """
+
+    start: int = 2
+    most: int = 32
+    patience_s: float = 300.0
+    shortest_wait_s: float = 0.1
+    longest_wait_s: float = 10.0
+
+
+class GivenUpError(Exception):
+    """The model is not asked any more; `cause` is the last thing that it said."""
+
+    def __init__(self, cause: HookeError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class StoppedError(Exception):
+    """The run is stopping: nothing new is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Leave to make one call.
+
+    Attributes:
+        epoch: number of times that the pace had been reduced when the call began.
+        probing: the model had failed just before: another failure says nothing about the sample.
+    """
+
+    epoch: int
+    probing: bool
+
+
+class Pacer:
+    """The pace of one model in one run. Whoever came first has the first turn.
+
+    Args:
+        pace: bounds.
+        now: seconds of a clock that never goes back.
+    """
+
+    def __init__(self, pace: Pace, now: Callable[[], float]) -> None:
+        self._pace = pace
+        self._now = now
+        self._limit = float(min(pace.start, pace.most))
+        self._threshold = float(pace.most)
+        self._in_flight = 0
+        self._epoch = 0
+        self._failures = 0
+        self._failing_since: float | None = None
+        self._not_before = 0.0
+        self._given_up: HookeError | None = None
+        self._stopped = False
+        self._line = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    @property
+    def limit(self) -> int:
+        """Calls that may be in flight now."""
+        return int(self._limit)
+
+    def stop(self) -> None:
+        """Give no more turns; whoever waits for one is told."""
+        self._stopped = True
+        self._changed.set()
+
+    async def turn(self) -> Turn:
+        """Wait for leave to make a call; `done` ends it.
+
+        Raises:
+            GivenUpError, StoppedError: there will be none.
+        """
+        async with self._line:
+            while True:
+                if self._stopped:
+                    raise StoppedError
+                if self._given_up is not None:
+                    raise GivenUpError(self._given_up)
+                wait_s = self._not_before - self._now()
+                if wait_s <= 0 and self._in_flight < self.limit:
+                    self._in_flight += 1
+                    return Turn(self._epoch, probing=self._failures > 0)
+                self._changed.clear()
+                try:
+                    async with asyncio.timeout(wait_s if wait_s > 0 else None):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+
+    def done(self) -> None:
+        """End a turn, however its call ended."""
+        self._in_flight -= 1
+        self._changed.set()
+
+    def answered(self, *, queue_s: float, compute_s: float) -> None:
+        """Note an answer, and what the model said of the time that it took."""
+        self.alive()
+        used = self._limit < 2 * self._in_flight
+        # More calls at a time make a queue longer, not a model faster.
+        if used and queue_s <= max(compute_s, _SHORT_QUEUE_S):
+            growth = 1 if self._limit < self._threshold else 1 / self._limit
+            self._limit = min(self._limit + growth, self._pace.most)
+
+    def alive(self) -> None:
+        """Note that the model dealt with a call, if only to say what is wrong with it."""
+        self._failures = 0
+        self._failing_since = None
+
+    def failed(self, turn: Turn, error: HookeError) -> None:
+        """Note that the model was too busy, too late or not there."""
+        now = self._now()
+        if self._failing_since is None:
+            self._failing_since = now
+        elif now - self._failing_since >= self._pace.patience_s:
+            self.give_up(error)
+        if turn.epoch == self._epoch:  # of the calls that were under way together, one speaks for all
+            self._epoch += 1
+            self._failures += 1
+            self._threshold = max(1.0, self._limit / 2)
+            self._limit = 1.0 if isinstance(error, UnavailableError) else self._threshold
+        self._not_before = max(self._not_before, now + self._wait_s(error))
+        self._changed.set()
+
+    def give_up(self, error: HookeError) -> None:
+        """Give no more turns because of an error that every call would meet."""
+        self._given_up = error
+        self._changed.set()
+
+    def _wait_s(self, error: HookeError) -> float:
+        if error.retry_after_s is not None:
+            return min(error.retry_after_s, self._pace.patience_s)
+        doublings = min(self._failures - 1, 30)
+        backoff = min(self._pace.shortest_wait_s * 2.0**doublings, self._pace.longest_wait_s)
+        return random.uniform(backoff / 2, backoff)  # noqa: S311  (spreads the attempts of several clients)
