@@ -1,0 +1,115 @@
+"""The files around the code say what is true."""
+
+import importlib.util
+import re
+import subprocess
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package -> version of a file of constraints/."""
+    lines = (ROOT / "constraints" / name).read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    for requirement in requirements:
+        assert requirement.url is None
+        assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), f"{requirement} is no exact pin"
+    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in requirements}
+
+
+def installed_closure() -> dict[str, str]:
+    """Package -> version of everything that `make setup` installs, followed through what is installed."""
+    waiting = [Requirement(text) for text in PROJECT["dependencies"]]
+    waiting += [Requirement(text) for texts in PROJECT["optional-dependencies"].values() for text in texts]
+    found: dict[str, str] = {}
+    seen = set()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        key = (name, frozenset(requirement.extras))
+        if key in seen or name == "hooke":
+            continue
+        seen.add(key)
+        found[name] = metadata.version(name)
+        for text in metadata.requires(name) or []:
+            dependency = Requirement(text)
+            extras = ["", *requirement.extras]
+            if not dependency.marker or any(dependency.marker.evaluate({"extra": e}) for e in extras):
+                waiting.append(dependency)
+    return found
+
+
+# Everything that `make setup` installs has an exact pin, and what is installed is what is pinned.
+def test_everything_is_pinned() -> None:
+    unmanaged = {"pip", "setuptools"}  # they come with the virtual environment
+    closure = {name: version for name, version in installed_closure().items() if name not in unmanaged}
+    pinned = pins("base.txt")
+    assert {name: pinned.get(name) for name in closure} == closure
+
+
+# Stubs are made by the oldest gRPC and protobuf that the wheel accepts, which is what makes it true that
+# it works with them: generated code refuses an older runtime.
+@pytest.mark.parametrize(("package", "generator"), [("grpcio", "grpcio-tools"), ("protobuf", "protobuf")])
+def test_generator_is_the_oldest_promised(package: str, generator: str) -> None:
+    (promised,) = [r for r in map(Requirement, PROJECT["dependencies"]) if r.name == package]
+    oldest = pins("protos.txt")[generator]
+    assert promised.specifier.contains(oldest)
+    lower = str(promised.specifier).removeprefix(">=")
+    assert oldest == lower or oldest.startswith(f"{lower}.")
+
+
+# The pages that are made from the code are those that the code makes now.
+@pytest.mark.parametrize("page", ["errors", "api"])
+def test_generated_pages_are_fresh(page: str) -> None:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = getattr(module, f"{page}_page")()
+    assert made == (ROOT / "docs" / f"{page}.md").read_text()
+
+
+def documents() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+# Every link between the pages leads to a file that is there.
+@pytest.mark.parametrize("page", documents(), ids=lambda path: path.name)
+def test_links(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+# `make` alone lists every target that the pages tell a reader to run.
+def test_help_lists_every_target() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    offered = set(re.findall(r"make ([a-z-]+)", listed))
+    told = {
+        target
+        for page in documents()
+        for target in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.M)
+    }
+    assert told <= offered
+    assert {"help", "setup", "demo", "up", "down", "test", "test-fast", "lint", "protos", "bench"} <= offered
+
+
+# No file names a package registry, so that any mirror serves.
+def test_no_registry_is_named() -> None:
+    files = [
+        ROOT / "Makefile",
+        ROOT / ".ci" / "run",
+        ROOT / "pyproject.toml",
+        *(ROOT / "constraints").iterdir(),
+    ]
+    for file in files:
+        assert not re.search(r"https?://|index-url|find-links", file.read_text()), file
