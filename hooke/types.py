@@ -31,6 +31,24 @@ class MaskFormat(enum.StrEnum):
     NONE = "none"
 
 
+@dataclass(frozen=True, slots=True)
+class ClassicalParameters:
+    """Parameters of the classical model; None: the model decides.
+
+    Attributes:
+        polarity: "bright_on_dark" or "dark_on_bright".
+        min_area_px, max_area_px: smallest and largest object kept, in pixels of area.
+        border_objects_excluded: whether objects that touch the border of the field are left out.
+        touching_objects_split: whether touching objects are split.
+    """
+
+    polarity: str | None = None
+    min_area_px: int | None = None
+    max_area_px: int | None = None
+    border_objects_excluded: bool | None = None
+    touching_objects_split: bool | None = None
+
+
 class ModelState(ReceivedEnum):
     """Whether a model answers."""
 

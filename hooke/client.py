@@ -1,0 +1,330 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+
+from hooke import _plans
+from hooke._channel import (
+    DEFAULT_ADDRESS,
+    DEFAULT_TIMEOUT_S,
+    METHODS,
+    Deadline,
+    Tls,
+    call_metadata,
+    callables,
+    channel_options,
+    checked_address,
+    checked_timeout,
+    new_request_id,
+)
+from hooke._requests import ImageSource, ObjectOptions
+from hooke.errors import HookeError
+from hooke.images import PixelSize, View
+from hooke.status import error_from
+from hooke.types import (
+    ClassicalParameters,
+    ClassifyResult,
+    CountResult,
+    Evaluation,
+    MaskFormat,
+    ModelInfo,
+    ReportFormat,
+    SampleResult,
+    SegmentResult,
+)
+
+R = TypeVar("R")
+
+
+class Client:
+    """Asks one address about micrographs: a gateway, or one model's service.
+
+    Safe to share between threads. Connects with the first call, and reconnects by itself; a call waits for
+    the connection until its deadline. Images above 1 MiB are put once, in chunks, and referred to by hash
+    from then on. Calls that cannot do harm by repetition are repeated when the server is busy or restarts.
+
+    Every method takes `timeout_s`, the seconds until its deadline, retries and uploads included, and raises
+    only `hooke.errors.HookeError`, beside OSError for a file that cannot be read and TypeError for what is
+    no image.
+
+    Wherever an `image` is asked for: a path, the bytes of a file (PNG, JPEG, TIFF, OME-TIFF), a
+    two-dimensional NumPy array, or a Micrograph.
+
+    Args:
+        address: host and port.
+        tls: how to speak TLS; None: plain text.
+        timeout_s: seconds until the deadline of every call that sets none.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        tls: Tls | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.address = checked_address(address)
+        self._timeout_s = checked_timeout(timeout_s)
+        self._channel = (
+            grpc.insecure_channel(address, channel_options())
+            if tls is None
+            else grpc.secure_channel(address, tls.credentials(), channel_options())
+        )
+        self._callables = callables(self._channel)
+        self._known = _plans.KnownImages()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls in flight are cancelled."""
+        self._channel.close()
+
+    def segment(
+        self,
+        image: ImageSource,
+        *,
+        model: str = "",
+        expected_diameter_px: float | None = None,
+        expected_diameter_um: float | None = None,
+        mask_format: MaskFormat | str = MaskFormat.LABEL_IMAGE,
+        view: View | None = None,
+        parameters: ClassicalParameters | None = None,
+        pixel_size: PixelSize | None = None,
+        timeout_s: float | None = None,
+    ) -> SegmentResult:
+        """Find the objects in an image.
+
+        Args:
+            image: see the class.
+            model: its name; empty: the server's only or default model.
+            expected_diameter_px: typical diameter of an object in pixels; None: estimated.
+            expected_diameter_um: the same in micrometres; needs a known pixel size. Not both.
+            mask_format: how masks come back.
+            view: which plane, time and channels of a larger image.
+            parameters: the model's own.
+            pixel_size: overrides what the image says; micrometres.
+            timeout_s: see the class.
+        """
+        options = ObjectOptions(
+            model, expected_diameter_px, expected_diameter_um, mask_format, view, parameters, pixel_size
+        )
+        return self._run(_plans.segment(image, options, self._known), timeout_s)
+
+    def count(
+        self,
+        image: ImageSource,
+        *,
+        model: str = "",
+        expected_diameter_px: float | None = None,
+        expected_diameter_um: float | None = None,
+        mask_format: MaskFormat | str = MaskFormat.NONE,
+        view: View | None = None,
+        parameters: ClassicalParameters | None = None,
+        pixel_size: PixelSize | None = None,
+        timeout_s: float | None = None,
+    ) -> CountResult:
+        """Count the objects in an image; arguments as for `segment`, without masks unless asked for."""
+        options = ObjectOptions(
+            model, expected_diameter_px, expected_diameter_um, mask_format, view, parameters, pixel_size
+        )
+        return self._run(_plans.count(image, options, self._known), timeout_s)
+
+    def classify(
+        self,
+        image: ImageSource,
+        *,
+        model: str = "",
+        labels: Sequence[str] = (),
+        examples: Iterable[tuple[ImageSource, str]] = (),
+        view: View | None = None,
+        timeout_s: float | None = None,
+    ) -> ClassifyResult:
+        """Say which class an image belongs to.
+
+        Args:
+            image: see the class.
+            model: its name; empty: the server's only or default model.
+            labels: the classes to choose from; empty: those of the examples.
+            examples: pairs of an image and its class, for models that learn from them.
+            view: which plane, time and channels of a larger image.
+            timeout_s: see the class.
+        """
+        plan = _plans.classify(
+            image, model=model, labels=labels, examples=examples, view=view, known=self._known
+        )
+        return self._run(plan, timeout_s)
+
+    def models(self, *, timeout_s: float | None = None) -> tuple[ModelInfo, ...]:
+        """List the models, by name."""
+        return self._run(_plans.models(), timeout_s)
+
+    def model(self, name: str, *, timeout_s: float | None = None) -> ModelInfo:
+        """Describe one model."""
+        return self._run(_plans.model(name), timeout_s)
+
+    def serving(self, service: str = "", *, timeout_s: float | None = None) -> bool | None:
+        """Ask for the health of a service by its full name, or of the whole server.
+
+        Returns None where the server does not know the service.
+        """
+        return self._run(_plans.serving(service), timeout_s)
+
+    def has_image(self, image: ImageSource, *, model: str = "", timeout_s: float | None = None) -> bool:
+        """Say whether the server holds an image, as a file of exactly these bytes, for a model."""
+        return self._run(_plans.has_image(image, model), timeout_s)
+
+    def put_image(self, image: ImageSource, *, model: str = "", timeout_s: float | None = None) -> str:
+        """Put an image ahead of the requests for a model that need it; return its SHA-256."""
+        return self._run(_plans.put_image(image, model, self._known), timeout_s)
+
+    def create_evaluation(
+        self,
+        *,
+        suite_name: str | None = None,
+        suite_yaml: str | None = None,
+        models: Sequence[str] = (),
+        data_dir: str = "",
+        sample_limit: int | None = None,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Evaluation:
+        """Start an evaluation, or take an unfinished one of the same `request_id` up again.
+
+        Args:
+            suite_name: a suite that comes with the evaluator; or
+            suite_yaml: the text of a suite file.
+            models: their names; empty: every model that can do the task.
+            data_dir: folder of the dataset as the evaluator sees it; empty: the suite says.
+            sample_limit: most samples of each task; None: all.
+            request_id: 1 to 128 letters, digits, '-' and '_'; None: a new one.
+            timeout_s: see the class.
+        """
+        return self._run(
+            _plans.create_evaluation(
+                suite_name=suite_name,
+                suite_yaml=suite_yaml,
+                models=models,
+                data_dir=data_dir,
+                sample_limit=sample_limit,
+                request_id=request_id,
+            ),
+            timeout_s,
+        )
+
+    def evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
+        """Describe one evaluation."""
+        return self._run(_plans.evaluation(evaluation_id), timeout_s)
+
+    def evaluations(self, *, timeout_s: float | None = None) -> Iterator[Evaluation]:
+        """Yield every evaluation, the newest first; `timeout_s` is for each page."""
+        token: str | None = ""
+        while token is not None:
+            page = self._run(_plans.page_of_evaluations(token), timeout_s)
+            yield from page.items
+            token = page.next_token
+
+    def watch_evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Iterator[Evaluation]:
+        """Yield an evaluation as it is now, and after every change until it has ended.
+
+        Survives a lost connection for some minutes. `timeout_s` is for all of it; None: until the end.
+        """
+        following = _plans.Following(timeout_s, self._timeout_s)
+        while True:
+            try:
+                stream = self._stream(_plans.watch(evaluation_id), following.next_timeout_s())
+                with closing(stream):
+                    for response in stream:
+                        evaluation = following.heard(response)
+                        yield evaluation
+                        if evaluation.state.ended:
+                            return
+                seconds = following.seconds_after_end()
+            except HookeError as error:
+                seconds = following.seconds_after(error)
+            time.sleep(seconds)
+
+    def cancel_evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
+        """Ask a running evaluation to stop; what is finished is kept."""
+        return self._run(_plans.cancel_evaluation(evaluation_id), timeout_s)
+
+    def sample_results(
+        self, evaluation_id: str, *, task: str = "", model: str = "", timeout_s: float | None = None
+    ) -> Iterator[SampleResult]:
+        """Yield the results of single samples, of one task or model or of all; `timeout_s` is a page's."""
+        token: str | None = ""
+        while token is not None:
+            plan = _plans.page_of_sample_results(evaluation_id, task, model, token)
+            page = self._run(plan, timeout_s)
+            yield from page.items
+            token = page.next_token
+
+    def report(
+        self,
+        evaluation_id: str,
+        report_format: ReportFormat | str = ReportFormat.JSON,
+        *,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        """Fetch the report of an evaluation as one file."""
+        return self._run(_plans.report(evaluation_id, report_format), timeout_s)
+
+    def _run(self, plan: _plans.Plan[R], timeout_s: float | None) -> R:
+        """Carry out a plan, step by step."""
+        deadline = Deadline(self._timeout_s if timeout_s is None else timeout_s)
+        request_id = new_request_id()
+        plan = _plans.explained(plan)
+        advance, value = plan.send, None
+        try:
+            while True:
+                step = advance(value)
+                try:
+                    value, advance = self._do(step, deadline, request_id), plan.send
+                except HookeError as error:
+                    value, advance = error, plan.throw
+        except StopIteration as end:
+            result: R = end.value
+            return result
+
+    def _do(self, step: _plans.Step, deadline: Deadline, request_id: str) -> Any:
+        match step:
+            case _plans.Work(function):
+                return function()
+            case _plans.Pause(seconds):
+                return time.sleep(min(seconds, deadline.left_s()))
+            case _plans.Call(method, request, model, probe):
+                try:
+                    response = self._callables[method](
+                        request,
+                        timeout=_plans.PROBE_S if probe else deadline.left_s(),
+                        metadata=call_metadata(request_id, model),
+                        wait_for_ready=not probe,
+                    )
+                    return list(response) if METHODS[method].server_streaming else response
+                except grpc.RpcError as error:
+                    raise error_from(error, address=self.address, request_id=request_id) from error
+
+    def _stream(self, step: _plans.Call, timeout_s: float) -> Generator[Any, None, None]:
+        request_id = new_request_id()
+        metadata = call_metadata(request_id, step.model)
+        call = self._callables[step.method](
+            step.request, timeout=timeout_s, metadata=metadata, wait_for_ready=True
+        )
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise error_from(error, address=self.address, request_id=request_id) from error
+        finally:
+            call.cancel()
