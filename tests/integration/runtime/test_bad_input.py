@@ -21,8 +21,8 @@ from hooke.v1 import (
 )
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
-from runtime.fakes import serving
 from tests.raw_images import raw_image
+from tests.servers import connected
 
 NOT_OURS = {errors.Reason.INTERNAL, errors.Reason.DEADLINE_EXCEEDED, errors.Reason.QUEUE_FULL}
 
@@ -38,19 +38,18 @@ async def refused(call: grpc.aio.UnaryUnaryCall[object, object]) -> errors.Hooke
 
 async def test_malformed_images_get_typed_errors() -> None:
     """Truncated, mutated and lying files of every format, 240 of them."""
-    async with serving() as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            stub = pb_grpc.InferenceServiceStub(channel)
-            seen = 0
-            for name, data in malformed_images(seed=7, count=240):
-                request = pb.SegmentRequest(image=image_pb2.Image(encoded=data))
-                error = await refused(stub.Segment(request, timeout=60))
-                if error is not None:
-                    seen += 1
-                    assert error.reason is not None, name
-                    assert error.reason not in NOT_OURS, (name, error)
-            assert seen >= 200
-            assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
+    async with connected() as (_service, channel):
+        stub = pb_grpc.InferenceServiceStub(channel)
+        seen = 0
+        for name, data in malformed_images(seed=7, count=240):
+            request = pb.SegmentRequest(image=image_pb2.Image(encoded=data))
+            error = await refused(stub.Segment(request, timeout=60))
+            if error is not None:
+                seen += 1
+                assert error.reason is not None, name
+                assert error.reason not in NOT_OURS, (name, error)
+        assert seen >= 200
+        assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
 
 
 def malformed_requests(seed: int, count: int) -> Iterator[tuple[str, pb.SegmentRequest]]:
@@ -100,8 +99,11 @@ def malformed_requests(seed: int, count: int) -> Iterator[tuple[str, pb.SegmentR
             request.view.z_projection = chooser.choice([7, 1000])  # type: ignore[assignment]
         return request
 
+    def layout() -> pb.SegmentRequest:
+        return pb.SegmentRequest(image=pixels(**{chooser.choice(["shape", "pixel_type", "axes"]): 1}))
+
     makers = {
-        "image": lambda: pb.SegmentRequest(),
+        "image": pb.SegmentRequest,
         "image.pixels.data": lambda: pb.SegmentRequest(image=pixels(data=1)),
         "image.": lambda: pb.SegmentRequest(
             image=pixels(**{chooser.choice(["shape", "pixel_type", "axes"]): 1})
@@ -125,40 +127,37 @@ def malformed_requests(seed: int, count: int) -> Iterator[tuple[str, pb.SegmentR
 
 async def test_malformed_requests_name_the_field() -> None:
     """220 requests that break a rule of the wire."""
-    async with serving() as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            stub = pb_grpc.InferenceServiceStub(channel)
-            for field, request in malformed_requests(seed=11, count=220):
-                error = await refused(stub.Segment(request, timeout=60))
-                assert error is not None, (field, request)
-                assert error.reason not in NOT_OURS, (field, error)
-                if error.reason is errors.Reason.INVALID_REQUEST:
-                    assert any(found.field.startswith(field) for found in error.violations), (field, error)
-            assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
+    async with connected() as (_service, channel):
+        stub = pb_grpc.InferenceServiceStub(channel)
+        for field, request in malformed_requests(seed=11, count=220):
+            error = await refused(stub.Segment(request, timeout=60))
+            assert error is not None, (field, request)
+            assert error.reason not in NOT_OURS, (field, error)
+            if error.reason is errors.Reason.INVALID_REQUEST:
+                assert any(found.field.startswith(field) for found in error.violations), (field, error)
+        assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
 
 
 async def test_all_faults_of_a_request_are_named_at_once() -> None:
     """One answer, several violations."""
-    async with serving() as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            request = pb.SegmentRequest(expected_diameter_px=-1, mask_format=99)  # type: ignore[arg-type]
-            error = await refused(pb_grpc.InferenceServiceStub(channel).Segment(request, timeout=20))
-            assert isinstance(error, errors.InvalidRequestError)
-            named = {found.field for found in error.violations}
-            assert named == {"image", "expected_diameter_px", "mask_format"}
+    async with connected() as (_service, channel):
+        request = pb.SegmentRequest(expected_diameter_px=-1, mask_format=99)  # type: ignore[arg-type]
+        error = await refused(pb_grpc.InferenceServiceStub(channel).Segment(request, timeout=20))
+        assert isinstance(error, errors.InvalidRequestError)
+        named = {found.field for found in error.violations}
+        assert named == {"image", "expected_diameter_px", "mask_format"}
 
 
 async def test_bytes_that_are_no_message_are_refused() -> None:
     """Random bytes as a request never reach the model, and the server goes on."""
     chooser = np.random.default_rng(3)
-    async with serving() as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            raw = channel.unary_unary("/hooke.v1.InferenceService/Segment")
-            for _ in range(50):
-                with pytest.raises(grpc.aio.AioRpcError):
-                    await raw(chooser.bytes(64), timeout=20)
-            stub = pb_grpc.InferenceServiceStub(channel)
-            assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
+    async with connected() as (_service, channel):
+        raw = channel.unary_unary("/hooke.v1.InferenceService/Segment")
+        for _ in range(50):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await raw(chooser.bytes(64), timeout=20)
+        stub = pb_grpc.InferenceServiceStub(channel)
+        assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
 
 
 def upload(*parts: object) -> list[image_service_pb2.PutImageRequest]:
@@ -197,37 +196,34 @@ GOOD = hashlib.sha256(b"abcd").hexdigest()
 )
 async def test_a_wrong_upload_names_what_is_wrong(parts: tuple[object, ...], field: str) -> None:
     """Nothing of it is kept."""
-    async with serving() as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            stub = image_service_pb2_grpc.ImageServiceStub(channel)
-            with pytest.raises(grpc.aio.AioRpcError) as failed:
-                await stub.PutImage(iter(upload(*parts)), timeout=20)
-            error = status.error_from(failed.value)
-            assert isinstance(error, errors.InvalidRequestError)
-            assert [found.field for found in error.violations] == [field]
-            assert len(service.images) == 0
-            await stub.PutImage(iter(upload((GOOD, 4), b"ab", b"cd")), timeout=20)
-            assert (await stub.HasImage(image_service_pb2.HasImageRequest(sha256=GOOD))).held
+    async with connected() as (service, channel):
+        stub = image_service_pb2_grpc.ImageServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.PutImage(iter(upload(*parts)), timeout=20)
+        error = status.error_from(failed.value)
+        assert isinstance(error, errors.InvalidRequestError)
+        assert [found.field for found in error.violations] == [field]
+        assert len(service.images) == 0
+        await stub.PutImage(iter(upload((GOOD, 4), b"ab", b"cd")), timeout=20)
+        assert (await stub.HasImage(image_service_pb2.HasImageRequest(sha256=GOOD))).held
 
 
 async def test_an_upload_beyond_the_limit_is_refused_at_its_header() -> None:
     """No byte of it needs to be sent."""
-    async with serving(max_image_bytes=1000) as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            stub = image_service_pb2_grpc.ImageServiceStub(channel)
-            with pytest.raises(grpc.aio.AioRpcError) as failed:
-                await stub.PutImage(iter(upload((GOOD, 1001))), timeout=20)
-            assert isinstance(status.error_from(failed.value), errors.ImageTooLargeError)
+    async with connected(max_image_bytes=1000) as (_service, channel):
+        stub = image_service_pb2_grpc.ImageServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.PutImage(iter(upload((GOOD, 1001))), timeout=20)
+        assert isinstance(status.error_from(failed.value), errors.ImageTooLargeError)
 
 
 async def test_an_image_that_is_not_held_is_named() -> None:
     """The SDK learns which image to put."""
-    async with serving() as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            request = pb.SegmentRequest(image=image_pb2.Image(sha256=GOOD))
-            error = await refused(pb_grpc.InferenceServiceStub(channel).Segment(request, timeout=20))
-            assert isinstance(error, errors.ImageNotFoundError)
-            assert error.metadata["sha256"] == GOOD
+    async with connected() as (_service, channel):
+        request = pb.SegmentRequest(image=image_pb2.Image(sha256=GOOD))
+        error = await refused(pb_grpc.InferenceServiceStub(channel).Segment(request, timeout=20))
+        assert isinstance(error, errors.ImageNotFoundError)
+        assert error.metadata["sha256"] == GOOD
 
 
 @pytest.mark.parametrize(
@@ -241,8 +237,7 @@ async def test_an_image_that_is_not_held_is_named() -> None:
 )
 async def test_wrong_pages_are_refused(request_: model_service_pb2.ListModelsRequest) -> None:
     """Page sizes have bounds and tokens are opaque."""
-    async with serving() as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            stub = model_service_pb2_grpc.ModelServiceStub(channel)
-            error = await refused(stub.ListModels(request_, timeout=20))
-            assert isinstance(error, errors.InvalidRequestError)
+    async with connected() as (_service, channel):
+        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+        error = await refused(stub.ListModels(request_, timeout=20))
+        assert isinstance(error, errors.InvalidRequestError)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import http.server
 import threading
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
 from runtime.fakes import serving
 from tests.raw_images import raw_image
+from tests.servers import connected
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,15 @@ def identity(folder: Path, name: str) -> Identity:
     """A self-signed identity for localhost."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
@@ -129,13 +130,12 @@ async def test_traces_join_those_of_the_caller(collector: tuple[str, list[bytes]
     """A span for each call arrives at the collector, under the caller's trace id."""
     endpoint, bodies = collector
     trace = "0af7651916cd43dd8448eb211c80319c"
-    async with serving(otlp_endpoint=endpoint) as service:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            await pb_grpc.InferenceServiceStub(channel).Segment(
-                pb.SegmentRequest(image=raw_image()),
-                metadata=(("traceparent", f"00-{trace}-b7ad6b7169203331-01"),),
-                timeout=10,
-            )
+    async with connected(otlp_endpoint=endpoint) as (_service, channel):
+        await pb_grpc.InferenceServiceStub(channel).Segment(
+            pb.SegmentRequest(image=raw_image()),
+            metadata=(("traceparent", f"00-{trace}-b7ad6b7169203331-01"),),
+            timeout=10,
+        )
     spans = [
         span
         for body in bodies

@@ -15,13 +15,10 @@ from grpc_status import rpc_status
 from hooke import errors, status
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
-from runtime.fakes import FakeModel, serving
+from runtime.fakes import FakeModel
 from runtime.service import ModelService
 from tests.raw_images import raw_image
-
-
-def channel_to(service: ModelService) -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}")
+from tests.servers import connected
 
 
 def metric(service: ModelService, name: str, **labels: str) -> float:
@@ -30,7 +27,7 @@ def metric(service: ModelService, name: str, **labels: str) -> float:
 
 async def test_health_is_watched(segment_request: pb.SegmentRequest) -> None:
     """A watcher sees every change as it happens, for the server and for each of its services."""
-    async with serving() as service, channel_to(service) as channel:
+    async with connected() as (service, channel):
         stub = health_pb2_grpc.HealthStub(channel)
         states = health_pb2.HealthCheckResponse
         for name in ("", "hooke.v1.InferenceService", "hooke.v1.ImageService", "hooke.v1.ModelService"):
@@ -44,7 +41,7 @@ async def test_health_is_watched(segment_request: pb.SegmentRequest) -> None:
 
 async def test_reflection_lists_the_services() -> None:
     """grpcurl and its kin work without the proto files."""
-    async with serving() as service, channel_to(service) as channel:
+    async with connected() as (_service, channel):
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         call = stub.ServerReflectionInfo(
             iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=20
@@ -56,7 +53,7 @@ async def test_reflection_lists_the_services() -> None:
 
 async def test_metrics_are_served_with_the_promised_names(segment_request: pb.SegmentRequest) -> None:
     """Prometheus finds every promised series after one request."""
-    async with serving(metrics_port=0) as service, channel_to(service) as channel:
+    async with connected(metrics_port=0) as (service, channel):
         await pb_grpc.InferenceServiceStub(channel).Segment(segment_request, timeout=20)
         address = f"http://127.0.0.1:{service.server.metrics_port}/metrics"
         page = await asyncio.to_thread(lambda: urllib.request.urlopen(address, timeout=10).read().decode())
@@ -79,7 +76,7 @@ async def test_metrics_are_served_with_the_promised_names(segment_request: pb.Se
 
 async def test_the_text_of_a_foreign_exception_stays_inside() -> None:
     """The caller gets INTERNAL and the request id, the log has the rest."""
-    async with serving() as service, channel_to(service) as channel:
+    async with connected() as (_service, channel):
         request = pb.SegmentRequest(image=raw_image(first=FakeModel.FAIL))
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await pb_grpc.InferenceServiceStub(channel).Segment(
@@ -98,7 +95,7 @@ async def test_the_text_of_a_foreign_exception_stays_inside() -> None:
 
 async def test_every_answer_carries_a_request_id(segment_request: pb.SegmentRequest) -> None:
     """An unsound id of the caller is replaced, never echoed."""
-    async with serving() as service, channel_to(service) as channel:
+    async with connected() as (_service, channel):
         stub = pb_grpc.InferenceServiceStub(channel)
         for given in ("lab-42", "with space", "x" * 129):
             call = stub.Segment(segment_request, metadata=(("hooke-request-id", given),), timeout=20)
@@ -110,7 +107,7 @@ async def test_every_answer_carries_a_request_id(segment_request: pb.SegmentRequ
 
 async def test_running_out_of_memory_is_typed() -> None:
     """The answer suggests what would fit."""
-    async with serving() as service, channel_to(service) as channel:
+    async with connected() as (_service, channel):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await pb_grpc.InferenceServiceStub(channel).Segment(
                 pb.SegmentRequest(image=raw_image(first=FakeModel.EXHAUST)), timeout=20
@@ -124,10 +121,7 @@ async def test_running_out_of_memory_is_typed() -> None:
 async def test_a_full_queue_tells_when_to_come_back() -> None:
     """RESOURCE_EXHAUSTED with RetryInfo for people and push-back for gRPC's own retries."""
     slow = functools.partial(FakeModel, compute_s=0.3)
-    async with (
-        serving(factory=slow, max_queue=1, max_batch_size=1) as service,
-        channel_to(service) as channel,
-    ):
+    async with connected(factory=slow, max_queue=1, max_batch_size=1) as (service, channel):
         stub = pb_grpc.InferenceServiceStub(channel)
         calls = [stub.Segment(pb.SegmentRequest(image=raw_image(8 + n)), timeout=20) for n in range(8)]
         results = await asyncio.gather(*calls, return_exceptions=True)
@@ -149,10 +143,7 @@ async def test_a_full_queue_tells_when_to_come_back() -> None:
 async def test_an_expired_request_is_never_computed() -> None:
     """Neither when its deadline passes in the queue, nor when its caller goes away."""
     model = FakeModel(compute_s=0.4)
-    async with (
-        serving(factory=lambda: model, max_batch_size=1) as service,
-        channel_to(service) as channel,
-    ):
+    async with connected(factory=lambda: model, max_batch_size=1) as (service, channel):
         stub = pb_grpc.InferenceServiceStub(channel)
         first = asyncio.ensure_future(stub.Segment(pb.SegmentRequest(image=raw_image(8)), timeout=20))
         await asyncio.sleep(0.1)
@@ -181,7 +172,7 @@ async def test_an_expired_request_is_never_computed() -> None:
 async def test_a_caller_that_cancels_mid_batch_harms_nobody() -> None:
     """Its batch-mates get their answers."""
     model = FakeModel(compute_s=0.3)
-    async with serving(factory=lambda: model) as service, channel_to(service) as channel:
+    async with connected(factory=lambda: model) as (_service, channel):
         stub = pb_grpc.InferenceServiceStub(channel)
         first = asyncio.ensure_future(stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=20))
         await asyncio.sleep(0.1)
@@ -198,7 +189,7 @@ async def test_a_caller_that_cancels_mid_batch_harms_nobody() -> None:
 async def test_a_call_without_deadline_gets_one() -> None:
     """Nobody holds a place for ever."""
     slow = functools.partial(FakeModel, compute_s=1.0)
-    async with serving(factory=slow, default_deadline_s=0.2) as service, channel_to(service) as channel:
+    async with connected(factory=slow, default_deadline_s=0.2) as (_service, channel):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await pb_grpc.InferenceServiceStub(channel).Segment(pb.SegmentRequest(image=raw_image()))
         assert isinstance(status.error_from(failed.value), errors.DeadlineExceededError)
@@ -206,7 +197,7 @@ async def test_a_call_without_deadline_gets_one() -> None:
 
 async def test_a_model_that_is_loading_says_so() -> None:
     """Requests and the list of models answer MODEL_LOADING with a delay until it is there."""
-    async with serving() as service, channel_to(service) as channel:
+    async with connected() as (service, channel):
         service.model._card = None
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await pb_grpc.InferenceServiceStub(channel).Segment(pb.SegmentRequest(image=raw_image()))
@@ -217,7 +208,7 @@ async def test_a_model_that_is_loading_says_so() -> None:
 
 async def test_a_worker_process_that_dies_fails_one_request() -> None:
     """The service goes on with a new process."""
-    async with serving(workers=1) as service, channel_to(service) as channel:
+    async with connected(workers=1) as (_service, channel):
         stub = pb_grpc.InferenceServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await stub.Segment(pb.SegmentRequest(image=raw_image(first=FakeModel.DIE)), timeout=60)
