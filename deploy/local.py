@@ -116,11 +116,12 @@ def _choose_ports(topology: Topology, *, published_ports: bool) -> _Ports:
         for variable, value in service.environment.items():
             if variable.endswith("_PORT"):
                 container = int(value)
-                chosen[name, container] = published.get(container) or _free_port(set(chosen.values()))
+                chosen[name, container] = published.get(container) or free_port(set(chosen.values()))
     return chosen
 
 
-def _free_port(taken: Container[int]) -> int:
+def free_port(taken: Container[int] = ()) -> int:
+    """Return a port of loopback that nothing listens on, and that is not among `taken`."""
     # Below the range that outgoing connections take their ports from, which could grab a port between
     # this look and the service's start; at random, so that stacks side by side rarely meet.
     for _ in range(1000):
