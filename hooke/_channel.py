@@ -156,7 +156,7 @@ def call_metadata(request_id: str, model: str) -> tuple[tuple[str, str], ...]:
     return (*metadata, (MODEL_KEY, model)) if model else metadata
 
 
-def service_config() -> str:
+def service_config(*, retries: bool = True) -> str:
     """Balancing and retries, as gRPC's JSON service config.
 
     Every method whose `idempotency_level` allows it is retried on UNAVAILABLE and RESOURCE_EXHAUSTED, after
@@ -178,15 +178,15 @@ def service_config() -> str:
     return json.dumps(
         {
             "loadBalancingConfig": [{"round_robin": {}}],
-            "methodConfig": [{"name": retried, "retryPolicy": policy}],
+            "methodConfig": [{"name": retried, "retryPolicy": policy}] if retries else [],
         }
     )
 
 
-def channel_options() -> list[tuple[str, Any]]:
-    """Options of every channel."""
+def channel_options(*, retries: bool = True) -> list[tuple[str, Any]]:
+    """Options of every channel; `retries` as for the clients."""
     return [
-        ("grpc.service_config", service_config()),
+        ("grpc.service_config", service_config(retries=retries)),
         # Without this, gRPC silently does not repeat requests above 256 KiB: most micrographs.
         ("grpc.per_rpc_retry_buffer_size", 16 * _MIB),
         # What is larger goes by PutImage; answers may hold a large label image.

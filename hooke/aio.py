@@ -54,6 +54,8 @@ class AsyncClient:
         address: host and port.
         tls: how to speak TLS; None: plain text.
         timeout_s: seconds until the deadline of every call that sets none.
+        retries: False is for callers that pace themselves: only uploads are repeated, and a call fails at
+            once where nobody listens.
     """
 
     def __init__(
@@ -62,18 +64,21 @@ class AsyncClient:
         *,
         tls: Tls | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        retries: bool = True,
     ) -> None:
         self.address = checked_address(address)
         self._timeout_s = checked_timeout(timeout_s)
+        self._retries = retries
         self._credentials = None if tls is None else tls.credentials()
         self._known = _plans.KnownImages()
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
         """The channel; made on the first call, since it belongs to the running loop."""
+        options = channel_options(retries=self._retries)
         if self._credentials is None:
-            return grpc.aio.insecure_channel(self.address, channel_options())
-        return grpc.aio.secure_channel(self.address, self._credentials, channel_options())
+            return grpc.aio.insecure_channel(self.address, options)
+        return grpc.aio.secure_channel(self.address, self._credentials, options)
 
     @cached_property
     def _callables(self) -> Mapping[str, Any]:
@@ -277,7 +282,7 @@ class AsyncClient:
                         request,
                         timeout=_plans.PROBE_S if probe else deadline.left_s(),
                         metadata=call_metadata(request_id, model),
-                        wait_for_ready=not probe,
+                        wait_for_ready=self._retries and not probe,
                     )
                     if METHODS[method].server_streaming:
                         return [response async for response in call]
@@ -289,7 +294,7 @@ class AsyncClient:
         request_id = new_request_id()
         metadata = call_metadata(request_id, step.model)
         call = self._callables[step.method](
-            step.request, timeout=timeout_s, metadata=metadata, wait_for_ready=True
+            step.request, timeout=timeout_s, metadata=metadata, wait_for_ready=self._retries
         )
         try:
             async for response in call:

@@ -61,6 +61,8 @@ class Client:
         address: host and port.
         tls: how to speak TLS; None: plain text.
         timeout_s: seconds until the deadline of every call that sets none.
+        retries: False is for callers that pace themselves: only uploads are repeated, and a call fails at
+            once where nobody listens.
     """
 
     def __init__(
@@ -69,13 +71,16 @@ class Client:
         *,
         tls: Tls | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        retries: bool = True,
     ) -> None:
         self.address = checked_address(address)
         self._timeout_s = checked_timeout(timeout_s)
+        self._retries = retries
+        options = channel_options(retries=retries)
         self._channel = (
-            grpc.insecure_channel(address, channel_options())
+            grpc.insecure_channel(address, options)
             if tls is None
-            else grpc.secure_channel(address, tls.credentials(), channel_options())
+            else grpc.secure_channel(address, tls.credentials(), options)
         )
         self._callables = callables(self._channel)
         self._known = _plans.KnownImages()
@@ -310,7 +315,7 @@ class Client:
                         request,
                         timeout=_plans.PROBE_S if probe else deadline.left_s(),
                         metadata=call_metadata(request_id, model),
-                        wait_for_ready=not probe,
+                        wait_for_ready=self._retries and not probe,
                     )
                     return list(response) if METHODS[method].server_streaming else response
                 except grpc.RpcError as error:
@@ -320,7 +325,7 @@ class Client:
         request_id = new_request_id()
         metadata = call_metadata(request_id, step.model)
         call = self._callables[step.method](
-            step.request, timeout=timeout_s, metadata=metadata, wait_for_ready=True
+            step.request, timeout=timeout_s, metadata=metadata, wait_for_ready=self._retries
         )
         try:
             yield from call

@@ -328,6 +328,17 @@ def test_retries_end(client: Any, lab: Lab) -> None:
     assert len(lab.calls("Count")) == len(lab.calls("PutImage")) == 5
 
 
+# A caller that paces itself hears of every refusal, and of an absent server without waiting for it.
+def test_without_retries(connect: Callable[..., Any], lab: Lab) -> None:
+    lab.failures["Count"].append(errors.QueueFullError("full", retry_after_s=0.25))
+    with pytest.raises(errors.QueueFullError) as caught:
+        connect(lab.address, retries=False).count(SMALL)
+    assert caught.value.retry_after_s == 0.25
+    assert len(lab.calls("Count")) == 1
+    with pytest.raises(errors.UnavailableError):
+        connect("127.0.0.1:1", retries=False, timeout_s=3600).count(SMALL)
+
+
 # An address where nobody listens is named, with what to do next.
 def test_unreachable(connect: Callable[..., Any]) -> None:
     with pytest.raises(errors.UnavailableError, match=r"127\.0\.0\.1:1\b.*hooke doctor") as caught:
