@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import grpc
@@ -137,7 +138,8 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
                 answer: Segmentation = computed.answer
                 instances = masks.measure(answer.labels, image, answer.scores)
                 if question.mask_format is MaskFormat.RLE:
-                    instances = masks.with_rles(instances, answer.labels)
+                    rles = masks.encode_labels(answer.labels)
+                    instances = tuple(replace(found, rle=rles[found.label]) for found in instances)
                 wanted = question.mask_format is MaskFormat.LABEL_IMAGE
                 return respond(
                     instances=wire.instances_to_proto(

@@ -112,7 +112,7 @@ async def test_run_lengths_say_the_same_as_the_label_image(kind: type[Model]) ->
         assert by_rle.labels is None
         for instance in by_rle.instances:
             assert instance.rle is not None
-            assert np.array_equal(masks.decode_rle(instance.rle, labels.shape), labels == instance.label)
+            assert np.array_equal(masks.decode_mask(instance.rle, labels.shape), labels == instance.label)
 
 
 async def test_the_same_question_has_the_same_answer(kind: type[Model]) -> None:
