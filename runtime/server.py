@@ -74,6 +74,8 @@ class Server:
         self._names = [health.SERVICE_NAME, reflection.SERVICE_NAME]
         self.port = 0
         self.metrics_port: int | None = None
+        self.draining = asyncio.Event()
+        """Set when a drain begins: calls that last as long as something else, as a watch does, end then."""
 
     def add(self, service_name: str, register: Callable[[grpc.aio.Server], None]) -> None:
         """Serve one more service: its full name, and what adds its servicer to the gRPC server."""
@@ -115,6 +117,7 @@ class Server:
 
     async def drain(self) -> None:
         """Say NOT_SERVING, answer for the drain delay, refuse new calls, finish what is in flight."""
+        self.draining.set()
         await self.set_serving(False)
         await asyncio.sleep(self._settings.drain_delay_s)
         self._calls.refuse()
