@@ -19,6 +19,8 @@ from hooke.errors import FieldViolation, InvalidRequestError
 
 FOLDER = Path(__file__).parent / "suites"
 MAX_BYTES = 1024**2
+OBJECTS_AXIS = "objects"
+"""Slices by the number of objects in an image; every segmentation and counting task has it."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Size = Annotated[float, Field(gt=0)]
 
@@ -61,6 +63,10 @@ class TaskSpec(BaseModel):
             raise ValueError(
                 f"headline: {self.headline!r} is not a metric of {self.kind}: {', '.join(names)}"
             )
+        axes = (*self.dataset.axes, *(() if self.kind is TaskKind.CLASSIFICATION else (OBJECTS_AXIS,)))
+        unknown = [axis for axis in self.slices if axis not in axes]
+        if unknown:
+            raise ValueError(f"slices: {unknown[0]!r} is not one of {', '.join(axes) or 'none'}")
         return self
 
     @property

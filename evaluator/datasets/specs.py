@@ -19,6 +19,11 @@ class _Spec(BaseModel):
     kinds: ClassVar[frozenset[TaskKind]]
     """The kinds of task that the loader has truth for."""
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which the samples can be sliced."""
+        return ()
+
     def check_kind(self, kind: TaskKind) -> None:
         """Raise ValueError where there is no truth for this kind of task."""
         if kind not in self.kinds:
@@ -43,6 +48,11 @@ class SimulatedSpec(SeriesSpec, _Spec):
     kinds = frozenset({SEGMENTATION, COUNTING})
     loader: Literal["simulated"]
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which the samples can be sliced."""
+        return ("overlap", "blur")
+
 
 class Bbbc005Spec(FolderSpec):
     """BBBC005: `SIMCEPImages_A13_C53_F1_s09_w2.TIF`, and masks of the same name in a folder `*ground_truth*`.
@@ -57,6 +67,11 @@ class Bbbc005Spec(FolderSpec):
     loader: Literal["bbbc005"]
     stain: Literal["w1", "w2"]
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which the samples can be sliced."""
+        return ("blur",)
+
 
 class Dsb2018Spec(FolderSpec):
     """DSB 2018: `<id>/images/<id>.png` and one mask for each object in `<id>/masks/`.
@@ -66,6 +81,11 @@ class Dsb2018Spec(FolderSpec):
 
     kinds = frozenset({SEGMENTATION, COUNTING})
     loader: Literal["dsb2018"]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which the samples can be sliced."""
+        return ("modality",)
 
 
 class VocSpec(FolderSpec):
@@ -104,7 +124,24 @@ class ExamplesSpec(BaseModel):
     per_class: Annotated[int, Field(ge=1, le=100)]
 
 
-class ClassFoldersSpec(FolderSpec):
+class NamedPartsSpec(FolderSpec):
+    """Data whose paths, or whose table, name what else is known.
+
+    Attributes:
+        cluster: the name of what dependent images share, for example a patient.
+        slices: names by which to break the results down.
+    """
+
+    cluster: str | None = None
+    slices: tuple[str, ...] = ()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which the samples can be sliced."""
+        return self.slices
+
+
+class ClassFoldersSpec(NamedPartsSpec):
     """One folder for each class.
 
     Attributes:
@@ -113,8 +150,7 @@ class ClassFoldersSpec(FolderSpec):
             first pattern that matches a file reads it.
         labels: the label schema.
         examples: absent: none.
-        cluster: the name in the patterns of what dependent images share, for example a patient.
-        slices: names in the patterns by which to break the results down.
+        cluster, slices: names in the patterns.
     """
 
     kinds = frozenset({CLASSIFICATION})
@@ -122,11 +158,9 @@ class ClassFoldersSpec(FolderSpec):
     patterns: Annotated[tuple[str, ...], Field(min_length=1)] = ("{label}/{name}",)
     labels: Labels
     examples: ExamplesSpec | None = None
-    cluster: str | None = None
-    slices: tuple[str, ...] = ()
 
 
-class ImageLabelPairsSpec(FolderSpec):
+class ImageLabelPairsSpec(NamedPartsSpec):
     """An image file and a file that says where its objects are.
 
     Attributes:
@@ -134,7 +168,7 @@ class ImageLabelPairsSpec(FolderSpec):
         truth: path of the truth for the same names, for example "masks/{id}.png".
         truth_format: labels (an integer for each object), binary (objects are the connected regions),
             dots (one pixel for each object), blobs (one connected spot for each object).
-        cluster, slices: as in `ClassFoldersSpec`.
+        cluster, slices: names in the patterns.
     """
 
     kinds = frozenset({SEGMENTATION, COUNTING})
@@ -142,8 +176,6 @@ class ImageLabelPairsSpec(FolderSpec):
     image: str
     truth: str
     truth_format: Literal["labels", "binary", "dots", "blobs"] = "labels"
-    cluster: str | None = None
-    slices: tuple[str, ...] = ()
 
     def check_kind(self, kind: TaskKind) -> None:
         """Raise ValueError where there is no truth for this kind of task."""
@@ -152,7 +184,7 @@ class ImageLabelPairsSpec(FolderSpec):
             raise ValueError(f"truth_format {self.truth_format} says where objects are, not their outlines")
 
 
-class TableSpec(FolderSpec):
+class TableSpec(NamedPartsSpec):
     """A CSV (with a header) or JSON Lines file of images and answers: classes, or counts.
 
     Attributes:
@@ -172,8 +204,6 @@ class TableSpec(FolderSpec):
     truth: str
     labels: Labels | None = None
     examples: ExamplesSpec | None = None
-    cluster: str | None = None
-    slices: tuple[str, ...] = ()
     skip_missing: bool = False
 
     def check_kind(self, kind: TaskKind) -> None:

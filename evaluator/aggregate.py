@@ -1,0 +1,189 @@
+"""From the scores of single samples to the summary of a task, with intervals.
+
+*Strict* numbers count what has no answer (abstained, unparsed) as wrong: a class that nobody asked for, a
+mask without objects that scores 0, a count of 0 objects (of 1 where 0 is right). *Answered* numbers leave
+such samples out. *Failed* samples, where the infrastructure gave no answer, are in neither: they stand in
+the coverage.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluator.metrics import classification, counting, segmentation, segmentation_statistics
+from evaluator.metrics.catalogue import METRICS
+from evaluator.metrics.intervals import Statistic, estimate
+from evaluator.records import Estimate, ModelSummary, SampleRow, SampleScore, TaskKind, TaskSummary
+from evaluator.suites import OBJECTS_AXIS, TaskSpec
+from hooke.types import SampleOutcome
+
+DENSITIES = ((0, 0), (1, 10), (11, 30), (31, 100), (101, None))
+"""Ranges of the axis "objects": how many there really are in an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One sample with its score."""
+
+    row: SampleRow
+    score: SampleScore
+
+    @property
+    def answered(self) -> bool:
+        return self.score.outcome is SampleOutcome.SCORED
+
+
+def summarise(
+    task: TaskSpec,
+    dataset_name: str,
+    rows: Sequence[SampleRow],
+    scores: Mapping[str, Sequence[SampleScore]],
+    latencies: Mapping[str, Sequence[float]],
+) -> TaskSummary:
+    """Summarise a task.
+
+    Args:
+        task: what was asked.
+        dataset_name: for the reader.
+        rows: every sample of the task.
+        scores: model -> one score for each sample that has an outcome.
+        latencies: model -> seconds from sending to answer of the samples with an answer.
+    """
+    by_id = {row.sample_id: row for row in rows}
+    models = []
+    for model, model_scores in scores.items():
+        judged = [_Judged(by_id[score.sample_id], score) for score in model_scores]
+        judged.sort(key=lambda sample: sample.row.index)
+        models.append(_summarise_model(task, model, len(rows), judged, latencies.get(model, ())))
+    return TaskSummary(
+        task=task.name,
+        kind=task.kind,
+        dataset=dataset_name,
+        description=task.description,
+        headline=task.headline_metric,
+        sample_count=len(rows),
+        models=tuple(models),
+    )
+
+
+def _summarise_model(
+    task: TaskSpec, model: str, sample_count: int, judged: Sequence[_Judged], latencies: Sequence[float]
+) -> ModelSummary:
+    outcomes = Counter(str(sample.score.outcome) for sample in judged)
+    asked = [sample for sample in judged if sample.score.outcome is not SampleOutcome.FAILED]
+    answered = [sample for sample in asked if sample.answered]
+    return ModelSummary(
+        model=model,
+        sample_count=sample_count,
+        outcome_counts={str(outcome): outcomes[str(outcome)] for outcome in SampleOutcome},
+        strict=_estimates(task, asked),
+        answered=_estimates(task, answered, calibration=True),
+        by_slice={
+            axis: {value: _estimates(task, samples) for value, samples in values.items()}
+            for axis, values in _slices(task, asked).items()
+        },
+        confusion=_confusion(task, asked) if task.kind is TaskKind.CLASSIFICATION else None,
+        latency_p50_s=float(np.percentile(latencies, 50)) if latencies else None,
+        latency_p99_s=float(np.percentile(latencies, 99)) if latencies else None,
+        trivial_count=sum(sample.score.trivial for sample in answered),
+    )
+
+
+def _estimates(
+    task: TaskSpec, samples: Sequence[_Judged], *, calibration: bool = False
+) -> tuple[Estimate, ...]:
+    statistics = _STATISTICS[task.kind](samples, task)
+    if calibration and task.kind is TaskKind.CLASSIFICATION:
+        told = [sample.score for sample in samples if "brier" in sample.score.metrics]
+        if len(told) == len(samples) > 0:
+            statistics += classification.calibration(
+                [score.metrics["brier"] for score in told],
+                [score.metrics["confidence"] for score in told],
+                [score.metrics["correct"] == 1 for score in told],
+            )
+    order = {metric.name: place for place, metric in enumerate(METRICS[task.kind])}
+    statistics.sort(key=lambda statistic: order[statistic.name])
+    return estimate(statistics, [sample.row.cluster for sample in samples])
+
+
+def _note(samples: Sequence[_Judged], meaning: str) -> str:
+    silent = sum(not sample.answered for sample in samples)
+    return f"{silent} without an answer {meaning}" if silent else ""
+
+
+def _segmentation(samples: Sequence[_Judged], task: TaskSpec) -> list[Statistic]:
+    del task
+    images = [
+        segmentation.SegmentationScore(sample.score.metrics, sample.score.details, sample.score.trivial)
+        if sample.answered
+        else segmentation.no_answer(sample.score.details["true"], sample.score.details["truth_area"])
+        for sample in samples
+    ]
+    return segmentation_statistics.statistics(images, _note(samples, "count as 0"))
+
+
+def _counting(samples: Sequence[_Judged], task: TaskSpec) -> list[Statistic]:
+    del task
+    true = [sample.score.details["true"] for sample in samples]
+    # No answer is the nearest wrong one: never rewarded, and no further off than an empty image.
+    predicted = [
+        sample.score.details["predicted"] if sample.answered else int(count == 0)
+        for sample, count in zip(samples, true, strict=True)
+    ]
+    return counting.statistics(true, predicted, _note(samples, "count as the answer 0"))
+
+
+def _classes(samples: Sequence[_Judged], task: TaskSpec) -> tuple[list[int], list[int | None]]:
+    place = {label: index for index, label in enumerate(task.labels)}
+    true = [place[sample.score.details["true"]] for sample in samples]
+    predicted = [place[s.score.details["predicted"]] if s.answered else None for s in samples]
+    return true, predicted
+
+
+def _classification(samples: Sequence[_Judged], task: TaskSpec) -> list[Statistic]:
+    note = _note(samples, "count as wrong")
+    return classification.statistics(*_classes(samples, task), len(task.labels), note)
+
+
+_STATISTICS: Mapping[TaskKind, Callable[[Sequence[_Judged], TaskSpec], list[Statistic]]] = {
+    TaskKind.SEGMENTATION: _segmentation,
+    TaskKind.COUNTING: _counting,
+    TaskKind.CLASSIFICATION: _classification,
+}
+
+
+def _confusion(task: TaskSpec, samples: Sequence[_Judged]) -> dict[str, list[str] | list[list[int]]]:
+    matrix = classification.confusion_matrix(*_classes(samples, task), len(task.labels))
+    return {"labels": list(task.labels), "matrix": matrix}
+
+
+def _slices(task: TaskSpec, samples: Sequence[_Judged]) -> dict[str, dict[str, list[_Judged]]]:
+    """Axis -> value -> samples, values in their natural order."""
+    found: dict[str, dict[str, list[_Judged]]] = {}
+    for sample in samples:
+        values = dict(sample.row.slices)
+        if task.kind is not TaskKind.CLASSIFICATION:
+            values[OBJECTS_AXIS] = _density(sample.score.details["true"])
+        for axis, value in values.items():
+            if not task.slices or axis in task.slices:
+                found.setdefault(axis, {}).setdefault(value, []).append(sample)
+    return {axis: dict(sorted(values.items(), key=_natural)) for axis, values in found.items()}
+
+
+def _density(count: int) -> str:
+    low, high = next(pair for pair in DENSITIES if pair[1] is None or count <= pair[1])
+    if high is None:
+        return f"{low} or more"
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _natural(item: tuple[str, object]) -> tuple[float, str]:
+    """Numbers by their size, before and apart from words."""
+    number = re.match(r"-?\d+(\.\d+)?", item[0])
+    return (float(number[0]) if number else math.inf, item[0])

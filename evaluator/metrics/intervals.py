@@ -1,0 +1,215 @@
+"""Numbers with 95 % intervals.
+
+Every statistic here is a function of sums over samples: a mean, a ratio, R-squared, the macro-F1 of a
+confusion matrix. A bootstrap resample is then one row of weights, and a few thousand resamples are one
+matrix product. Samples that share a patient, plate or field are summed first and drawn together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, special
+
+from evaluator.records import Estimate
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+SEED = 2405_00876
+"""The same resamples for every model, so that intervals are comparable and the same every time."""
+FEWEST_UNITS = 5
+"""A bootstrap of fewer independent units says nothing."""
+CHUNK = 4_000_000
+"""Most weights held in memory at once."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistic:
+    """A number computed from sums over samples.
+
+    Attributes:
+        name: as in the catalogue.
+        features: samples x columns, dense or a sparse array.
+        of_sums: from rows of column sums to one number a row; NaN where it is undefined.
+        n: samples behind it.
+        higher_is_better: None where neither end is better.
+        proportion: the number is the mean of the first column, which is 0 or 1.
+        undefined: why it may be undefined, for the reader.
+        note: what else the reader must know.
+    """
+
+    name: str
+    features: Floats | sparse.csr_array[Any, Any]
+    of_sums: Callable[[Floats], Floats]
+    n: int
+    higher_is_better: bool | None = True
+    proportion: bool = False
+    undefined: str = "no sample has it"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Two ends."""
+
+    low: float
+    high: float
+
+
+def wilson(successes: int, n: int) -> Interval:
+    """Wilson's score interval of a proportion (Wilson, JASA 22, 1927), n > 0."""
+    z = float(special.ndtri(0.5 + CONFIDENCE / 2))
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def estimate(statistics: Sequence[Statistic], clusters: Sequence[str | None]) -> tuple[Estimate, ...]:
+    """Compute every statistic with its interval.
+
+    Proportions of independent samples get Wilson's interval, everything else the bias-corrected and
+    accelerated bootstrap (Efron, JASA 82, 1987). Where no interval can be given, the note says why.
+
+    Args:
+        statistics: over the same samples.
+        clusters: for each sample what it shares with dependent ones; None: nothing.
+    """
+    units = _units(clusters)
+    size = int(units.max(initial=-1)) + 1
+    clustered = size < len(clusters)
+    bootstrapped = [s for s in statistics if not s.proportion or clustered]
+    distributions = iter(_resample(bootstrapped, units, size))
+    return tuple(
+        _bca(statistic, next(distributions), "bca-clustered" if clustered else "bca")
+        if not statistic.proportion or clustered
+        else _proportion(statistic)
+        for statistic in statistics
+    )
+
+
+def _units(clusters: Sequence[str | None]) -> NDArray[np.intp]:
+    """Number the independent units; samples of one cluster have the same number."""
+    numbers: dict[object, int] = {}
+    keys = [("sample", i) if c is None else ("cluster", c) for i, c in enumerate(clusters)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Distribution:
+    """What the bootstrap found: the value, its resampled values, its values without each unit."""
+
+    value: float
+    resampled: Floats
+    left_out: Floats
+
+
+def _resample(statistics: Sequence[Statistic], units: NDArray[np.intp], size: int) -> list[_Distribution]:
+    if not statistics or not size:
+        return [_Distribution(math.nan, np.empty(0), np.empty(0)) for _ in statistics]
+    membership = sparse.csr_array(
+        (np.ones(units.size), (units, np.arange(units.size))), shape=(size, units.size)
+    )
+    by_unit: list[Any] = [membership @ statistic.features for statistic in statistics]  # dense or sparse
+    totals: list[Floats] = [np.ones((1, size)) @ sums for sums in by_unit]
+    resampled: list[list[Floats]] = [[] for _ in statistics]
+    left_out: list[list[Floats]] = [[] for _ in statistics]
+    for weights in _weights(size):
+        for place, (statistic, sums) in enumerate(zip(statistics, by_unit, strict=True)):
+            resampled[place].append(statistic.of_sums(weights @ sums))
+    for place, (statistic, sums) in enumerate(zip(statistics, by_unit, strict=True)):
+        step = max(1, CHUNK // max(1, sums.shape[1]))
+        for start in range(0, size, step):
+            block = sums[start : start + step]
+            dense: Floats = block if isinstance(block, np.ndarray) else block.toarray()
+            left_out[place].append(statistic.of_sums(totals[place] - dense))
+    return [
+        _Distribution(
+            value=float(statistic.of_sums(total)[0]),
+            resampled=np.concatenate(resampled[place]),
+            left_out=np.concatenate(left_out[place]),
+        )
+        for place, (statistic, total) in enumerate(zip(statistics, totals, strict=True))
+    ]
+
+
+def _weights(size: int) -> Iterator[Floats]:
+    """Rows that say how often each unit was drawn, RESAMPLES in all."""
+    rng = np.random.Generator(np.random.PCG64(SEED))
+    step = max(1, CHUNK // size)
+    for start in range(0, RESAMPLES, step):
+        rows = min(step, RESAMPLES - start)
+        drawn = rng.integers(0, size, (rows, size)) + size * np.arange(rows)[:, np.newaxis]
+        yield np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size).astype(np.float64)
+
+
+def _bca(statistic: Statistic, found: _Distribution, method: str) -> Estimate:
+    if math.isnan(found.value):
+        return _without_interval(statistic, None, statistic.undefined)
+    if found.left_out.size < FEWEST_UNITS:
+        return _without_interval(
+            statistic, found.value, f"no interval: fewer than {FEWEST_UNITS} independent samples"
+        )
+    drawn = found.resampled[~np.isnan(found.resampled)]
+    left_out = found.left_out[~np.isnan(found.left_out)]
+    if drawn.size < 0.9 * RESAMPLES or left_out.size < found.left_out.size:
+        return _without_interval(statistic, found.value, "no interval: undefined for parts of the samples")
+    if np.ptp(drawn) <= 1e-12 * max(1.0, abs(found.value)):
+        return _without_interval(statistic, found.value, "no interval: all samples are alike")
+    below = ((drawn < found.value).sum() + 0.5 * (drawn == found.value).sum()) / drawn.size
+    bias = special.ndtri(below)
+    deviation = left_out.mean() - left_out
+    spread = (deviation**2).sum() ** 1.5
+    if not np.isfinite(bias) or spread == 0:
+        return _without_interval(statistic, found.value, "no interval: the resamples are degenerate")
+    acceleration = (deviation**3).sum() / (6 * spread)
+    z = bias + special.ndtri([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    shares = special.ndtr(bias + z / (1 - acceleration * z))
+    low, high = np.quantile(drawn, shares)
+    return Estimate(
+        name=statistic.name,
+        value=found.value,
+        low=float(low),
+        high=float(high),
+        method=method,
+        n=statistic.n,
+        higher_is_better=statistic.higher_is_better,
+        note=statistic.note,
+    )
+
+
+def _proportion(statistic: Statistic) -> Estimate:
+    if not statistic.n:
+        return _without_interval(statistic, None, statistic.undefined)
+    successes = round(float(statistic.features[:, 0].sum()))
+    interval = wilson(successes, statistic.n)
+    return Estimate(
+        name=statistic.name,
+        value=successes / statistic.n,
+        low=interval.low,
+        high=interval.high,
+        method="wilson",
+        n=statistic.n,
+        higher_is_better=statistic.higher_is_better,
+        note=statistic.note,
+    )
+
+
+def _without_interval(statistic: Statistic, value: float | None, reason: str) -> Estimate:
+    return Estimate(
+        name=statistic.name,
+        value=value,
+        low=None,
+        high=None,
+        method="",
+        n=statistic.n,
+        higher_is_better=statistic.higher_is_better,
+        note="; ".join(filter(None, (statistic.note, reason))),
+    )

@@ -1,0 +1,128 @@
+"""From a prediction and the truth to the metrics of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.metrics import counting, segmentation
+from evaluator.records import Prediction, Sample, SampleScore, TaskKind, Truth
+from evaluator.suites import TaskSpec
+from hooke.types import SampleOutcome
+
+
+def score(
+    task: TaskSpec, sample: Sample, prediction: Prediction, labels: NDArray[np.integer[Any]] | None
+) -> SampleScore:
+    """Compare one answer with the truth.
+
+    Samples without an answer get no metrics: a failure never becomes a score. What aggregation needs to
+    count a non-answer as wrong (the truth) stands in `details` all the same. An answer that answers
+    something else, a mask of another size or a class outside the label schema, is *unparsed*.
+
+    Args:
+        task: what was asked.
+        sample: with the truth that the task needs.
+        prediction: the answer.
+        labels: the predicted label image, H x W integers, 0 background; segmentation only.
+    """
+    details: dict[str, Any] = {"true": _true_value(task, sample.truth)}
+    if sample.truth.labels is not None:
+        details["truth_area"] = int(np.count_nonzero(sample.truth.labels))
+    outcome, reason = prediction.outcome, prediction.error_reason
+    fault = _fault(task, sample, prediction, labels) if outcome is SampleOutcome.SCORED else ""
+    if fault:
+        outcome, reason = SampleOutcome.UNPARSED, fault
+    metrics: Mapping[str, float] = {}
+    answer, trivial = "", False
+    if outcome is SampleOutcome.SCORED:
+        if task.kind is TaskKind.SEGMENTATION:
+            assert sample.truth.labels is not None
+            assert labels is not None
+            result = segmentation.compare(sample.truth.labels, labels)
+            metrics, trivial = result.metrics, result.trivial
+            details |= result.sums
+            answer = _objects(int(result.sums["predicted_count"]))
+        elif task.kind is TaskKind.COUNTING:
+            assert prediction.count is not None
+            metrics = _count_metrics(prediction.count, details["true"])
+            details["predicted"] = prediction.count
+            trivial = prediction.count == details["true"] == 0
+            answer = str(prediction.count)
+        else:
+            assert prediction.label is not None
+            metrics, more = _class_metrics(task.labels, prediction, details["true"])
+            details |= more
+            answer = prediction.label
+    return SampleScore(
+        task=task.name,
+        model=prediction.model,
+        sample_id=sample.sample_id,
+        outcome=outcome,
+        metrics=metrics,
+        answer=answer,
+        truth=_objects(details["true"]) if task.kind is TaskKind.SEGMENTATION else str(details["true"]),
+        details=details,
+        trivial=trivial,
+        error_reason=reason,
+    )
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count} objects"
+
+
+def _true_value(task: TaskSpec, truth: Truth) -> int | str:
+    """The class, or the number of objects."""
+    value: int | str | None
+    if task.kind is TaskKind.SEGMENTATION:
+        value = None if truth.labels is None else int(np.count_nonzero(np.unique(truth.labels)))
+    elif task.kind is TaskKind.COUNTING:
+        value = truth.count
+    else:
+        value = truth.label
+    if value is None:
+        raise ValueError(f"the sample has no truth for {task.kind}")
+    return value
+
+
+def _fault(
+    task: TaskSpec, sample: Sample, prediction: Prediction, labels: NDArray[np.integer[Any]] | None
+) -> str:
+    """Why an answer is none; empty if it can be scored."""
+    if task.kind is TaskKind.COUNTING:
+        return "NO_COUNT" if prediction.count is None or prediction.count < 0 else ""
+    if task.kind is TaskKind.CLASSIFICATION:
+        return "UNKNOWN_LABEL" if prediction.label not in task.labels else ""
+    assert sample.truth.labels is not None
+    if labels is None:
+        return "NO_MASK"
+    return "MASK_OF_ANOTHER_SIZE" if labels.shape != sample.truth.labels.shape else ""
+
+
+def _count_metrics(predicted: int, true: int) -> dict[str, float]:
+    error = predicted - true
+    metrics = {
+        "error": float(error),
+        "absolute_error": float(abs(error)),
+        "exact": float(error == 0),
+        "within_10pct": float(counting.within(predicted, true, 10)),
+    }
+    if true:
+        metrics["relative_error"] = abs(error) / true
+    return metrics
+
+
+def _class_metrics(
+    labels: tuple[str, ...], prediction: Prediction, true: str
+) -> tuple[dict[str, float], dict[str, Any]]:
+    correct = prediction.label == true
+    metrics, details = {"correct": float(correct)}, {"predicted": prediction.label}
+    if prediction.probabilities:
+        probabilities = {label: float(prediction.probabilities.get(label, 0.0)) for label in labels}
+        metrics["brier"] = sum((p - (label == true)) ** 2 for label, p in probabilities.items())
+        metrics["confidence"] = probabilities[str(prediction.label)]
+    return metrics, details
