@@ -1,5 +1,16 @@
 """The report of a run: a folder of static pages that opens from disk, JSON and Markdown."""
 
 from evaluator.report.contents import ReportSample, SampleResultView
+from evaluator.report.markdown import render_markdown
+from evaluator.report.serialise import FORMAT_VERSION, read_json, render_json
+from evaluator.report.write import write_report
 
-__all__ = ["ReportSample", "SampleResultView"]
+__all__ = [
+    "FORMAT_VERSION",
+    "ReportSample",
+    "SampleResultView",
+    "read_json",
+    "render_json",
+    "render_markdown",
+    "write_report",
+]

@@ -1,0 +1,122 @@
+"""`report.md`: the summary as Markdown that reads well in a terminal and in a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from evaluator.records import Estimate, ModelSummary, RunSummary, TaskSummary
+from evaluator.report.numbers import (
+    OUTCOMES,
+    UNDEFINED,
+    find,
+    interval,
+    is_defined,
+    metric_names,
+    number,
+    percent,
+    ranked,
+    seconds,
+    slice_axes,
+    slice_values,
+)
+
+_MARKUP = re.compile(r"[\\`*\[\]<>#|~&]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown would not take literally; an underscore inside a word needs no escape."""
+
+
+def render_markdown(summary: RunSummary) -> str:
+    """Head, then for each task a leaderboard, all metrics and the headline metric by slice."""
+    parts = [
+        f"# {_text(summary.suite)}",
+        f"Evaluation {_text(summary.evaluation_id)}, {_text(summary.create_time)}, "
+        f"{_text(summary.state.replace('_', ' '))}. "
+        "Square brackets hold 95 % intervals. Strict: samples without an answer count as wrong.",
+    ]
+    for task in summary.tasks:
+        parts += _task(task)
+    return "\n\n".join(parts) + "\n"
+
+
+def _task(task: TaskSummary) -> list[str]:
+    parts = [
+        f"## {_text(task.task)}",
+        f"{_text(task.description)} Dataset: {_text(task.dataset)}, {number(task.sample_count)} samples.",
+        _leaderboard(task),
+        "### All metrics",
+        _all_metrics(task),
+    ]
+    for axis in slice_axes(task):
+        parts += [f"### {_text(task.headline)} by {_text(axis)} (strict)", _slices(task, axis)]
+    return parts
+
+
+def _leaderboard(task: TaskSummary) -> str:
+    head = ["model", f"{_text(task.headline)}, strict", "answered only", "coverage", *OUTCOMES, "p50", "p99"]
+    rows = [
+        [
+            _text(model.model),
+            _estimate(find(model.strict, task.headline)),
+            _estimate(find(model.answered, task.headline)),
+            percent(model.coverage),
+            *(number(model.outcome_counts.get(outcome, 0)) for outcome in OUTCOMES),
+            seconds(model.latency_p50_s),
+            seconds(model.latency_p99_s),
+        ]
+        for model in ranked(task)
+    ]
+    return _table(head, rows)
+
+
+def _all_metrics(task: TaskSummary) -> str:
+    head = ["metric", "model", "strict", "answered only", "coverage"]
+    rows = [
+        [
+            _text(name),
+            _text(model.model),
+            _estimate(find(model.strict, name)),
+            _estimate(find(model.answered, name)),
+            percent(model.coverage),
+        ]
+        for name in metric_names(task)
+        for model in ranked(task)
+    ]
+    return _table(head, rows)
+
+
+def _slices(task: TaskSummary, axis: str) -> str:
+    models = ranked(task)
+    head = [_text(axis), *(f"{_text(m.model)} ({percent(m.coverage)} scored)" for m in models)]
+    rows = [
+        [_text(value), *(_slice_cell(task, model, axis, value) for model in models)]
+        for value in slice_values(task, axis)
+    ]
+    return _table(head, rows)
+
+
+def _slice_cell(task: TaskSummary, model: ModelSummary, axis: str, value: str) -> str:
+    estimate = find(model.by_slice.get(axis, {}).get(value, ()), task.headline)
+    return f"{_estimate(estimate)} n={number(estimate.n)}"
+
+
+def _estimate(estimate: Estimate) -> str:
+    if not is_defined(estimate.value):
+        return f"{UNDEFINED} ({_text(estimate.note)})" if estimate.note else UNDEFINED
+    return f"{number(estimate.value)} {interval(estimate)}".rstrip()
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose columns line up; the first is set left, the others right."""
+    cells = (tuple(head), *(tuple(row) for row in rows))
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(head))]
+    lines = [
+        " | ".join((row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))))
+        for row in cells
+    ]
+    rule = " | ".join((":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])))
+    return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def _text(value: str) -> str:
+    """A name or a sentence from outside as plain text: nothing in it is markup, nothing ends a row."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(value.split()))

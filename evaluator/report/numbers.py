@@ -1,0 +1,118 @@
+"""How numbers are written for people: the same in HTML and in Markdown."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import TypeGuard
+
+from evaluator.records import Estimate, ModelSummary, TaskSummary
+from hooke.types import SampleOutcome
+
+UNDEFINED = "undefined"
+
+OUTCOMES = tuple(outcome.value for outcome in SampleOutcome)
+"""The order in which outcomes are shown: scored, abstained, unparsed, failed."""
+
+
+def is_defined(value: float | None) -> TypeGuard[float]:
+    """True if there is a number to show."""
+    return value is not None and math.isfinite(value)
+
+
+def number(value: float | None) -> str:
+    """Three decimals below 10, fewer above, so that columns stay narrow; "undefined" where it is."""
+    if not is_defined(value):
+        return UNDEFINED
+    if isinstance(value, int):
+        return f"{value:,}"
+    size = abs(value)
+    decimals = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+    return f"{value:,.{decimals}f}"
+
+
+def interval(estimate: Estimate) -> str:
+    """The 95 % interval, for example "[0.812, 0.879]"; empty where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"[{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def method(estimate: Estimate) -> str:
+    """How the interval came about, and of how many samples the number is."""
+    names = {"wilson": "Wilson", "bca": "BCa bootstrap", "bca-clustered": "BCa bootstrap, clustered"}
+    how = f"95 % interval: {names.get(estimate.method, estimate.method)}; " if estimate.method else ""
+    return f"{how}n = {number(estimate.n)}"
+
+
+def percent(share: float) -> str:
+    """A share as per cent; 100.0 % only where nothing is missing, 0.0 % only where nothing is there."""
+    rounded = round(100 * share, 1)
+    if rounded == 100 and share < 1:
+        return "> 99.9 %"
+    if rounded == 0 and share > 0:
+        return "< 0.1 %"
+    return f"{rounded:.1f} %"
+
+
+def seconds(value: float | None) -> str:
+    """A duration in milliseconds below one second, in seconds above; an en dash where there is none."""
+    if not is_defined(value):
+        return "\N{EN DASH}"
+    if value < 1:
+        return f"{1000 * value:.0f} ms" if value >= 0.01 else f"{1000 * value:.1f} ms"
+    return f"{value:.1f} s"
+
+
+def moment(time: str) -> str:
+    """An RFC 3339 time for people, to the second; what is no such time is left as it is."""
+    try:
+        return datetime.fromisoformat(time).strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+    except ValueError:
+        return time
+
+
+def find(estimates: tuple[Estimate, ...], name: str) -> Estimate:
+    """The estimate of that name; an undefined one where it is missing."""
+    for estimate in estimates:
+        if estimate.name == name:
+            return estimate
+    return Estimate(name, None, None, None, "", 0, note="not computed")
+
+
+def metric_names(task: TaskSummary) -> tuple[str, ...]:
+    """Names of all metrics of a task, in the order in which they were first given."""
+    estimates = (e for model in task.models for e in (*model.strict, *model.answered))
+    return tuple(dict.fromkeys(e.name for e in estimates))
+
+
+def slice_axes(task: TaskSummary) -> tuple[str, ...]:
+    """The axes by which a task's results are broken down."""
+    return tuple(dict.fromkeys(axis for model in task.models for axis in model.by_slice))
+
+
+def slice_values(task: TaskSummary, axis: str) -> tuple[str, ...]:
+    """The values of an axis in natural order: "2" before "10"."""
+    values = {value for model in task.models for value in model.by_slice.get(axis, {})}
+    return tuple(sorted(values, key=natural))
+
+
+def natural(text: str) -> tuple[tuple[bool, float, str], ...]:
+    """A key that sorts the numbers inside texts as numbers."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return tuple((i % 2 == 0, float(part) if i % 2 else 0.0, part) for i, part in enumerate(parts) if part)
+
+
+def ranked(task: TaskSummary) -> tuple[ModelSummary, ...]:
+    """The models of a task, best headline number (strict) first, undefined ones last."""
+
+    def key(model: ModelSummary) -> tuple[bool, float]:
+        estimate = find(model.strict, task.headline)
+        if not is_defined(estimate.value):
+            return (True, 0.0)
+        if estimate.higher_is_better is None:
+            return (False, abs(estimate.value))
+        return (False, -estimate.value if estimate.higher_is_better else estimate.value)
+
+    return tuple(sorted(task.models, key=key))

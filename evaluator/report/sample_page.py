@@ -1,0 +1,103 @@
+"""One sample as its page shows it: an image for each model, outlines over it, the answers beside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluator.records import Prediction, SampleRow, SampleScore
+from evaluator.report.contents import LabelImage, ReportSample, SampleResultView
+from evaluator.report.numbers import number
+from evaluator.report.overlay import ANSWER, TRUTH, OutlineKind, Overlay, compare, draw
+from evaluator.report.pages import TaskPage
+from evaluator.report.views import ImageView
+from hooke.types import SampleOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One model's column in the table of answers; `anchor` is where its picture is."""
+
+    model: str
+    style: int
+    anchor: str
+    score: SampleScore
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture: the image with outlines; `answer` is None for the truth's own."""
+
+    title: str
+    answer: Answer | None
+    overlay: Overlay | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePage:
+    """What `sample.jinja` draws; `image` is a text where the image cannot be shown."""
+
+    title: str
+    truth: str
+    row: SampleRow
+    image: ImageView | str
+    panels: tuple[Panel, ...]
+    answers: tuple[Answer, ...]
+
+    @property
+    def kinds(self) -> tuple[OutlineKind, ...]:
+        """What outlines there are, for the legend."""
+        overlays = (panel.overlay for panel in self.panels if panel.overlay)
+        return tuple(dict.fromkeys(outlines.kind for overlay in overlays for outlines in overlay.outlines))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that any answer has."""
+        return tuple(dict.fromkeys(name for answer in self.answers for name in answer.score.metrics))
+
+
+def sample_page(page: TaskPage, sample: ReportSample, image: ImageView | str) -> SamplePage:
+    """Put a sample together for its page; the models stand in the order of the leaderboard."""
+    answers = []
+    panels = [_truth_panel(sample.truth.labels, image)]
+    masks = sample.truth.labels is not None or any(r.labels is not None for r in sample.results.values())
+    for line in page.lines:
+        result = sample.results.get(line.model.model)
+        if result is None:
+            continue
+        anchor = f"model-{line.style}" if masks else "image"
+        answers.append(Answer(line.model.model, line.style, anchor, result.score, result.prediction))
+        if masks:
+            panels.append(_panel(answers[-1], sample.truth.labels, result.labels))
+    truth = next((answer.score.truth for answer in answers if answer.score.truth), "")
+    title = sample.row.source or f"Sample {sample.row.index + 1}"
+    return SamplePage(title, truth, sample.row, image, tuple(panels), tuple(answers))
+
+
+def reason(result: SampleResultView | Answer) -> str:
+    """Why there is no score, in a word; empty where there is one."""
+    return result.score.error_reason or result.prediction.error_reason
+
+
+def _truth_panel(labels: LabelImage | None, image: ImageView | str) -> Panel:
+    overlay = None if labels is None else draw(TRUTH, labels)
+    note = "" if isinstance(image, str) else f"{image.width} x {image.height} pixels. {image.note}"
+    return Panel("Image", None, overlay, f"{_in_words(overlay)} {note}".strip())
+
+
+def _panel(answer: Answer, truth: LabelImage | None, labels: LabelImage | None) -> Panel:
+    if labels is None:
+        answered = answer.prediction.outcome is SampleOutcome.SCORED
+        return Panel(answer.model, answer, None, "The answer has no masks." if answered else "No answer.")
+    if truth is not None and truth.shape == labels.shape:
+        overlay = compare(truth, labels)
+    else:
+        overlay = draw(ANSWER, labels)
+    return Panel(answer.model, answer, overlay, _in_words(overlay))
+
+
+def _in_words(overlay: Overlay | None) -> str:
+    if overlay is None:
+        return ""
+    return ", ".join(f"{number(o.count)} {o.kind.word}" for o in overlay.outlines) + "."

@@ -1,0 +1,90 @@
+"""`report.json`: the summary as JSON, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluator.records import Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
+from hooke.errors import InvalidRequestError
+
+FORMAT_VERSION = 1
+"""Raised whenever a reader of the version before could not read what is written now."""
+
+
+def render_json(summary: RunSummary) -> str:
+    """The summary as JSON: the fields of `RunSummary` beside a `format_version`.
+
+    Undefined numbers are null, never NaN, which is no JSON. Mappings keep their order.
+    """
+    content = {"format_version": FORMAT_VERSION, **plain(summary)}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(text: str) -> RunSummary:
+    """The summary that `render_json` wrote.
+
+    Raises:
+        InvalidRequestError: the text is no report, or one of another format version.
+    """
+    try:
+        content = json.loads(text)
+        version = content["format_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidRequestError(f"This is no report of Hooke: {error}.") from error
+    if version != FORMAT_VERSION:
+        raise InvalidRequestError(
+            f"The report has format version {version}; this program reads version {FORMAT_VERSION}."
+        )
+    try:
+        del content["format_version"]
+        return RunSummary(**{**content, "tasks": tuple(_task(task) for task in content["tasks"])})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidRequestError(f"The report is not whole: {error}.") from error
+
+
+def plain(value: Any) -> Any:
+    """The value as what JSON knows; numbers that are not finite become None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return str(value)
+
+
+def _task(content: Mapping[str, Any]) -> TaskSummary:
+    return TaskSummary(
+        **{
+            **content,
+            "kind": TaskKind(content["kind"]),
+            "models": tuple(_model(model) for model in content["models"]),
+        }
+    )
+
+
+def _model(content: Mapping[str, Any]) -> ModelSummary:
+    by_slice = {
+        axis: {value: _estimates(estimates) for value, estimates in values.items()}
+        for axis, values in content["by_slice"].items()
+    }
+    return ModelSummary(
+        **{
+            **content,
+            "strict": _estimates(content["strict"]),
+            "answered": _estimates(content["answered"]),
+            "by_slice": by_slice,
+        }
+    )
+
+
+def _estimates(content: Sequence[Mapping[str, Any]]) -> tuple[Estimate, ...]:
+    return tuple(Estimate(**estimate) for estimate in content)

@@ -1,0 +1,159 @@
+"""Writing a report: every sample passes by once, the pages that need all of them come last."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from evaluator.metrics.catalogue import METRICS
+from evaluator.records import RunSummary
+from evaluator.report import charts, numbers
+from evaluator.report.collect import Card, Gathered, badness
+from evaluator.report.contents import ReportSample
+from evaluator.report.markdown import render_markdown
+from evaluator.report.pages import Line, TaskPage, higher_is_better, model_facts, task_pages, totals
+from evaluator.report.rows import RowsFile
+from evaluator.report.sample_page import Answer, SamplePage, reason, sample_page
+from evaluator.report.sections import plot_sections, slice_chart
+from evaluator.report.serialise import render_json
+from evaluator.report.views import ImageView, write_view
+from hooke.types import SampleOutcome
+
+_ASSETS = ("report.css", "browser.js", "sample.js")
+
+
+def write_report(out: Path, summary: RunSummary, samples: Iterable[ReportSample]) -> Path:
+    """Write the report of a run as a folder of static pages that opens from disk, without a server.
+
+    What is there is written over; index.html comes last, so that it never opens a report that is not whole.
+
+    Args:
+        out: the folder; made where it is missing.
+        summary: names every task and model that the samples have.
+        samples: taken one at a time, in any order, each let go before the next is asked for.
+
+    Returns:
+        The path of index.html.
+    """
+    site = _Site(out, summary)
+    with ExitStack() as files:
+        rows = {
+            page.task.task: files.enter_context(RowsFile(out / "data" / f"{page.slug}.js", page))
+            for page in site.pages
+        }
+        for sample in samples:
+            site.add(sample, rows[sample.task])
+    return site.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The worst samples of one model."""
+
+    line: Line
+    cards: Sequence[Card]
+
+
+class _Site:
+    """The folder while it is being written."""
+
+    def __init__(self, out: Path, summary: RunSummary) -> None:
+        self._out = out
+        self._summary = summary
+        self.pages = task_pages(summary)
+        self._by_task = {page.task.task: page for page in self.pages}
+        self._gathered = {
+            page.task.task: {line.model.model: Gathered() for line in page.lines} for page in self.pages
+        }
+        self._environment = _environment(summary, self.pages)
+        for folder in ("assets", "data", "images", *(f"samples/{page.slug}" for page in self.pages)):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        for name in _ASSETS:
+            asset = resources.files("evaluator.report").joinpath("assets", name)
+            (out / "assets" / name).write_bytes(asset.read_bytes())
+
+    def add(self, sample: ReportSample, rows: RowsFile) -> None:
+        """Write one sample's images, page and row, and keep what its task's page needs."""
+        page = self._by_task[sample.task]
+        image = write_view(self._out / "images", sample.image)
+        shown = sample_page(page, sample, image)
+        # Ids are hashes of ours, but a file name must not depend on that.
+        name = hashlib.sha256(sample.row.sample_id.encode()).hexdigest()[:16]
+        self._write(
+            f"samples/{page.slug}/{name}.html", "sample.jinja", root="../../", page=page, sample=shown
+        )
+        rows.add(name, shown)
+        for answer in shown.answers:
+            gathered = self._gathered[sample.task][answer.model]
+            gathered.add(page.task.kind, sample.truth, answer)
+            gathered.show(_card(page, name, shown, answer))
+
+    def finish(self) -> Path:
+        """Write the pages about all samples."""
+        for page in self.pages:
+            gathered = self._gathered[page.task.task]
+            self._write(
+                f"{page.slug}.html",
+                "task.jinja",
+                current=page.slug,
+                page=page,
+                worst=[Gallery(line, gathered[line.model.model].worst) for line in page.lines],
+                plots=plot_sections(page, gathered),
+            )
+        self._write("samples.html", "samples.jinja", current="samples")
+        (self._out / "report.json").write_text(render_json(self._summary), encoding="utf-8")
+        (self._out / "report.md").write_text(render_markdown(self._summary), encoding="utf-8")
+        facts = {"totals": totals(self._summary), "models": model_facts(self._summary)}
+        return self._write("index.html", "index.jinja", **facts)
+
+    def _write(self, name: str, template: str, **context: object) -> Path:
+        path = self._out / name
+        path.write_text(self._environment.get_template(template).render(context), encoding="utf-8")
+        return path
+
+
+def _card(page: TaskPage, name: str, sample: SamplePage, answer: Answer) -> Card:
+    score = answer.score
+    scored = score.outcome is SampleOutcome.SCORED
+    return Card(
+        badness(sample.row.index, score, page.worst_by, higher_is_better(page.worst_by)),
+        f"samples/{page.slug}/{name}.html#{answer.anchor}",
+        f"images/{sample.image.thumbnail}" if isinstance(sample.image, ImageView) else "",
+        sample.title,
+        score.outcome.value,
+        f"{score.answer} / true {score.truth}" if scored else reason(answer) or f"true {score.truth}",
+    )
+
+
+def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("evaluator.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("interval", "method", "moment", "number", "percent", "seconds"):
+        environment.filters[name] = getattr(numbers, name)
+    environment.tests["defined_number"] = numbers.is_defined
+    environment.globals |= {
+        "find": numbers.find,
+        "frame": charts,
+        "meanings": {metric.name: metric.meaning for metrics in METRICS.values() for metric in metrics},
+        "metric_names": numbers.metric_names,
+        "outcomes": numbers.OUTCOMES,
+        "pages": pages,
+        "reason": reason,
+        "root": "",
+        "slice_axes": numbers.slice_axes,
+        "slice_chart": slice_chart,
+        "slice_values": numbers.slice_values,
+        "summary": summary,
+    }
+    return environment
