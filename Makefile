@@ -54,7 +54,7 @@ lint: $(DEV) ## Check style, types, direction of imports, topology and generated
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.stack check
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 
 .PHONY: protos
 protos: $(PROTOC_STAMP) ## Generate the stubs in hooke/v1 from protos/
@@ -72,6 +72,12 @@ protos-check: $(PROTOC_STAMP) $(DEV) ## Check that stubs are fresh and the wire 
 	@release=$$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null || true); \
 	if [ -z "$$release" ]; then echo "buf breaking: no release to compare with yet"; \
 	else echo "buf breaking against $$release"; $(BIN)/buf breaking --against ".git#tag=$$release"; fi
+
+.PHONY: pins
+pins: $(DEV) ## Write the versions that are installed now into constraints/base.txt
+	@{ echo "# Exact versions of everything that 'make setup' installs; a constraints file for pip (-c)."; \
+	$(BIN)/python -m pip freeze --exclude-editable; } > constraints/base.txt
+	@touch $(RUNTIME) $(DEV)
 
 .PHONY: bench
 bench: $(DEV) ## Measure speed as ratios, side by side in one run

@@ -1,6 +1,7 @@
-"""Writes the pages that are made from the code: `python docs/generate.py`, with `--check` to compare only.
+"""Writes the pages that are made from the code: `python -m docs.generate`, with `--check` to compare only.
 
-errors.md comes from the error table of `hooke.errors`, api.md from the comments of `protos/`.
+errors.md comes from the error table of `hooke.errors`, api.md from the comments of `protos/`,
+settings.md from the settings and the metrics of the processes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from google.protobuf import descriptor_pb2
+from pydantic.fields import FieldInfo
 
 from hooke.errors import TABLE
+from runtime.metrics import Metrics
+from runtime.settings import MIB, PREFIX, ModelServerSettings, ServerSettings
+from services.classical.settings import ClassicalSettings
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -41,6 +46,24 @@ What travels between clients and servers: package `hooke.v1`, generated from the
 The reasons of failure are explained in [errors.md](errors.md).
 """
 
+SETTINGS_HEAD = """
+# Settings and metrics
+
+Settings are environment variables, read once at the start and checked before any port opens; a mistake is
+an error that names the variable. What every process has comes first, then what each adds or changes.
+"""
+
+METRICS_HEAD = """
+On the page `/metrics` of each process, with those of the Python process itself, where `HOOKE_METRICS_PORT` is
+set.
+""".strip()
+
+PROCESSES = (
+    ("Every process", ServerSettings),
+    ("Model services", ModelServerSettings),
+    ("classical", ClassicalSettings),
+)
+
 
 def errors_page() -> str:
     """Return errors.md."""
@@ -67,6 +90,46 @@ def api_page() -> str:
     parts.append("## Enums\n")
     parts += [part for file in files for part in file.enums()]
     return f"{NOTICE}\n{API_HEAD}\n" + "\n".join(parts)
+
+
+def settings_page() -> str:
+    """Return settings.md."""
+    parts = [f"{NOTICE}\n{SETTINGS_HEAD}"]
+    for title, kind in PROCESSES:
+        own = [name for name in kind.model_fields if name in vars(kind)["__annotations__"]]
+        rows = [
+            (
+                f"`{PREFIX}{name.upper()}`",
+                _default(name, kind.model_fields[name]),
+                _described(kind.model_fields[name]),
+            )
+            for name in own
+        ]
+        parts.append(f"## {title}\n\n{_table(('Variable', 'Default', 'Meaning'), rows)}")
+    rows = []
+    for metric in Metrics().registry.collect():
+        if metric.name.startswith(("grpc_", "hooke_")):
+            name = metric.name + ("_total" if metric.type == "counter" else "")
+            rows.append((f"`{name}`", metric.type, _cell(metric.documentation)))
+    parts.append(f"## Metrics\n\n{METRICS_HEAD}\n\n{_table(('Metric', 'Type', 'Meaning'), rows)}")
+    return "\n".join(parts)
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "see meaning"
+    match field.default:
+        case None:
+            return "absent"
+        case int() as number if name.endswith("_bytes") and number % MIB == 0:
+            return f"`{number}` ({number // MIB} MiB)"
+        case other:
+            return f"`{other}`"
+
+
+def _described(field: FieldInfo) -> str:
+    assert field.description is not None, "every setting says what it means"
+    return _cell(field.description)
 
 
 class _ProtoFile:
@@ -140,7 +203,11 @@ def _cell(text: str) -> str:
 
 def main() -> None:
     """Write the pages, or say which ones are stale."""
-    pages = {DOCS / "errors.md": errors_page(), DOCS / "api.md": api_page()}
+    pages = {
+        DOCS / "errors.md": errors_page(),
+        DOCS / "api.md": api_page(),
+        DOCS / "settings.md": settings_page(),
+    }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():
             path.write_text(text, encoding="utf-8")
@@ -151,7 +218,7 @@ def main() -> None:
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     if stale:
-        sys.exit(f"Stale: {', '.join(map(str, stale))}. Run: .venv/bin/python docs/generate.py")
+        sys.exit(f"Stale: {', '.join(map(str, stale))}. Run: .venv/bin/python -m docs.generate")
 
 
 if __name__ == "__main__":
