@@ -1,0 +1,139 @@
+"""`hooke doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from hooke import Client
+from hooke._channel import SERVICES
+from hooke.cli import options
+from hooke.cli.models import table_of
+from hooke.cli.session import ExitCode, Session, describe
+from hooke.errors import HookeError
+from hooke.types import ModelInfo, ModelState, Task
+
+_LIBRARIES = ("grpcio", "protobuf", "numpy", "tifffile", "imagecodecs", "pillow")
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `ok` is None for a plain fact."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def doctor(context: typer.Context, address: options.Address = None, as_json: options.AsJson = False) -> None:
+    """Check the way to the server: address, health, models, and an answer to a small picture.
+
+    Exits with 0 if everything works, else with 1.
+
+    \b
+    Examples:
+      hooke doctor
+      hooke --address gateway.lab:50051 doctor --json
+    """
+    session = options.session_of(context, address, as_json)
+    checks = list(_facts(session))
+    models: tuple[ModelInfo, ...] = ()
+    try:
+        with session.client() as client:
+            checks.append(_reach(client, session))
+            if checks[-1].ok:
+                checks += _health(client)
+                models = client.models(timeout_s=session.connect_s)
+                ready = [model for model in models if model.state is ModelState.READY]
+                checks.append(Check("models", bool(ready), f"{len(ready)} of {len(models)} ready"))
+                checks += [_ask(client, model) for model in ready]
+    except HookeError as error:
+        checks.append(Check("server", False, describe(error)))
+    except OSError as error:
+        checks.append(Check("files for TLS", False, describe(error)))
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    healthy = all(check.ok is not False for check in checks)
+    tables = [_table(checks), *([table_of(models)] if models else [])]
+    session.show({"healthy": healthy, "checks": checks, "models": models}, *tables)
+    raise typer.Exit(ExitCode.OK if healthy else ExitCode.FAILED)
+
+
+def _facts(session: Session) -> Iterator[Check]:
+    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    yield Check(
+        "hooke", None, f"{version('hooke')} on Python {platform.python_version()}, {platform.system()}"
+    )
+    yield Check("libraries", None, libraries)
+    yield Check("address", None, f"{session.address} ({'TLS' if session.tls else 'plain text'})")
+    for name in _PROXIES:
+        if os.environ.get(name):
+            # gRPC obeys these, which surprises people whose server is in their own network.
+            exempt = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "nothing"
+            yield Check("proxy", None, f"{name} is set and gRPC uses it, except for {exempt} (no_proxy)")
+
+
+def _reach(client: Client, session: Session) -> Check:
+    start = time.perf_counter()
+    try:
+        serving = client.serving(timeout_s=session.connect_s)
+    except HookeError as error:
+        return Check("reachable", False, describe(error))
+    spent = f"answered in {1000 * (time.perf_counter() - start):.0f} ms"
+    if serving is False:
+        return Check("reachable", False, f"{spent} that it does not serve: it is starting or shutting down")
+    return Check("reachable", True, spent)
+
+
+def _health(client: Client) -> Iterator[Check]:
+    """Look at every service; a server need not offer them all."""
+    said = {service: client.serving(service) for service in SERVICES}
+    for service, serving in said.items():
+        detail = {True: "serving", False: "not serving", None: "not offered by this server"}[serving]
+        yield Check(service, serving, detail)
+
+
+def _ask(client: Client, model: ModelInfo) -> Check:
+    """Let a model count the discs of a small picture."""
+    name = f"ask {model.name}"
+    if Task.COUNT not in model.tasks:
+        return Check(name, None, "does not count; not asked")
+    start = time.perf_counter()
+    try:
+        answer = client.count(_discs(), model=model.name)
+    except HookeError as error:
+        return Check(name, False, describe(error))
+    spent_ms = 1000 * (time.perf_counter() - start)
+    return Check(
+        name,
+        True,
+        f"answered {answer.count} for 4 discs in {spent_ms:.0f} ms "
+        f"(queue {1000 * answer.cost.queue_s:.0f} ms, compute {1000 * answer.cost.compute_s:.0f} ms)",
+    )
+
+
+def _discs() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Return a picture of 128 x 128 pixels with four bright discs of 20 pixels in diameter."""
+    rows, columns = np.mgrid[:128, :128]
+    image = np.full((128, 128), 20, np.uint8)
+    for y, x in ((32, 32), (32, 96), (96, 32), (96, 96)):
+        image[(rows - y) ** 2 + (columns - x) ** 2 <= 10**2] = 200
+    return image
+
+
+def _table(checks: list[Check]) -> Table:
+    table = Table("", "Check", "Finding")
+    marks = {True: "[green]ok[/]", False: "[bold red]FAILED[/]", None: ""}
+    for check in checks:
+        table.add_row(marks[check.ok], check.name, Text(check.detail))
+    return table

@@ -1,0 +1,225 @@
+"""`hooke evaluate`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from hooke import Client
+from hooke.cli import options, report
+from hooke.cli.session import ExitCode, Session
+from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
+
+Suite = Annotated[
+    str | None,
+    typer.Argument(metavar="SUITE", help="A suite file (YAML), or the name of a suite of the evaluator."),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Folder of the dataset; the evaluator must see it at the same path."
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", metavar="NAME", help="Model to evaluate; may be repeated. Default: all."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Most samples of each task.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="DIR", help="Folder for the report. Default: hooke-report/SUITE-ID."),
+]
+New = Annotated[bool, typer.Option("--new", help="Begin afresh, even if the same was evaluated before.")]
+Cancel = Annotated[
+    str | None,
+    typer.Option("--cancel", metavar="ID", help="Stop the evaluation of this id instead."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be evaluated."""
+
+    suite_name: str | None
+    suite_yaml: str | None
+    data_dir: str
+    models: tuple[str, ...]
+    sample_limit: int | None
+
+    def request_id(self) -> str:
+        """Return an id that is the same for the same order, so that repeating a command resumes its work."""
+        content = [self.suite_name, self.suite_yaml, self.data_dir, sorted(self.models), self.sample_limit]
+        return f"cli-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]}"
+
+
+def evaluate(
+    context: typer.Context,
+    suite: Suite = None,
+    data: Data = None,
+    model: Models = None,
+    limit: Limit = None,
+    out: Out = None,
+    new: New = False,
+    cancel: Cancel = None,
+    address: options.Address = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Evaluate models on a dataset, and fetch the report.
+
+    The work is done by the evaluator: it goes on if this command is interrupted, and the same command again
+    follows it, finishes what is missing, or shows the report of what is finished.
+
+    \b
+    Examples:
+      hooke evaluate demo
+      hooke evaluate suite.yaml --data /data/dsb2018 --model classical --limit 100
+      hooke evaluate demo --new --out report
+      hooke evaluate --cancel 3f2a
+    """
+    session = options.session_of(context, address, as_json)
+    if cancel is not None:
+        with session.reporting(), session.client() as client:
+            client.serving(timeout_s=session.connect_s)
+            stopped = client.cancel_evaluation(cancel)
+            session.say(f"Evaluation {stopped.evaluation_id} is {_words(stopped.state)}.")
+            session.show(stopped)
+        return
+    if suite is None:
+        raise typer.BadParameter("name a suite, for example demo.", param_hint="SUITE")
+    order = _order(suite, data, model or [], limit)
+    with session.reporting(), session.client() as client:
+        client.serving(timeout_s=session.connect_s)
+        evaluation = _create(client, session, order, new=new)
+        try:
+            evaluation = _follow(client, session, evaluation)
+        except KeyboardInterrupt:
+            session.say(
+                f"\nEvaluation {evaluation.evaluation_id} goes on without this terminal.\n"
+                f"To follow it again, run the same command{' without --new' if new else ''}.\n"
+                f"To stop it: hooke evaluate --cancel {evaluation.evaluation_id}"
+            )
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        folder = out or _default_folder(evaluation)
+        _show(client, session, evaluation, folder, data_given=data is not None)
+        raise typer.Exit(ExitCode.OK if evaluation.state is EvaluationState.SUCCEEDED else ExitCode.FAILED)
+
+
+def _order(suite: str, data: str | None, models: Sequence[str], limit: int | None) -> Order:
+    path = Path(suite).expanduser()
+    is_file = path.is_file()
+    if not is_file and (path.suffix.lower() in (".yaml", ".yml") or len(path.parts) > 1):
+        raise typer.BadParameter(f"there is no file {suite}.", param_hint="SUITE")
+    if data is not None and Path(data).expanduser().exists():
+        data = str(Path(data).expanduser().resolve())
+    return Order(
+        suite_name=None if is_file else suite,
+        suite_yaml=path.read_text(encoding="utf-8") if is_file else None,
+        data_dir=data or "",
+        models=tuple(models),
+        sample_limit=limit,
+    )
+
+
+def _create(client: Client, session: Session, order: Order, *, new: bool) -> Evaluation:
+    """Start the evaluation or take it up again, and say which."""
+    request_id = order.request_id()
+    before = None
+    if new:
+        request_id = f"{request_id}-{uuid.uuid4().hex[:8]}"
+    else:
+        before = next((each for each in client.evaluations() if each.request_id == request_id), None)
+    evaluation = client.create_evaluation(
+        suite_name=order.suite_name,
+        suite_yaml=order.suite_yaml,
+        models=order.models,
+        data_dir=order.data_dir,
+        sample_limit=order.sample_limit,
+        request_id=request_id,
+    )
+    name = f"evaluation {evaluation.evaluation_id} of suite {evaluation.suite_name}"
+    if before is None:
+        session.say(f"Started {name}.")
+    elif before.state is EvaluationState.SUCCEEDED:
+        session.say(f"The same was evaluated before: {name}. To do it afresh, add --new.")
+    elif before.state.ended:
+        session.say(f"Took up {name} again, which was {_words(before.state)}. What is done is kept.")
+    else:
+        session.say(f"Joined {name}, which is {_words(before.state)}.")
+    return evaluation
+
+
+def _follow(client: Client, session: Session, evaluation: Evaluation) -> Evaluation:
+    """Show the progress of every task with every model until the evaluation has ended."""
+    latest = evaluation
+    with session.progress() as progress:
+        bars = _Bars(progress, session)
+        for latest in client.watch_evaluation(evaluation.evaluation_id):
+            for each in latest.task_progress:
+                bars.update(each)
+    return latest
+
+
+class _Bars:
+    """One bar for each task and model; a line for each that is complete where no terminal shows bars."""
+
+    def __init__(self, progress: Progress, session: Session) -> None:
+        self._progress = progress
+        self._session = session
+        self._bars: dict[tuple[str, str], TaskID] = {}
+        self._complete: set[tuple[str, str]] = set()
+
+    def update(self, found: TaskProgress) -> None:
+        """Show how far a task has got with a model."""
+        key = (found.task, found.model)
+        title = f"{found.task}, {found.model}"
+        if key not in self._bars:
+            self._bars[key] = self._progress.add_task(title, total=found.sample_count, note="")
+        note = f"{found.failed_count} failed" if found.failed_count else ""
+        self._progress.update(
+            self._bars[key], total=found.sample_count, completed=found.done_count, note=note
+        )
+        if found.done_count == found.sample_count and key not in self._complete:
+            self._complete.add(key)
+            if self._progress.disable:
+                self._session.say(f"{title}: {found.done_count} samples done{note and ', '}{note}.")
+
+
+def _show(
+    client: Client, session: Session, evaluation: Evaluation, folder: Path, *, data_given: bool
+) -> None:
+    index: Path | None = None
+    content = None
+    if any(each.done_count for each in evaluation.task_progress):
+        archive = client.report(evaluation.evaluation_id, ReportFormat.HTML_ZIP)
+        index = report.unpack(archive, folder)
+        content = report.read(folder)
+    session.show(
+        {"evaluation": evaluation, "index_html": None if index is None else str(index), "report": content},
+        *(() if content is None else report.tables(content)),
+    )
+    if evaluation.state is not EvaluationState.SUCCEEDED:
+        session.say(
+            f"The evaluation {_words(evaluation.state)}. {evaluation.state_message}".rstrip(), "bold red"
+        )
+        if data_given and evaluation.state is EvaluationState.FAILED:
+            session.say("Mind that --data must name a folder that the evaluator sees at the same path.")
+    if index is not None:
+        session.say(f"Report: {index}", "bold")
+
+
+def _words(state: EvaluationState) -> str:
+    return state.replace("_", " ")
+
+
+def _default_folder(evaluation: Evaluation) -> Path:
+    name = f"{evaluation.suite_name}-{evaluation.evaluation_id}"
+    return Path("hooke-report") / re.sub(r"[^\w.-]", "_", name).lstrip(".")

@@ -1,0 +1,80 @@
+"""Which files the arguments mean, and what their results are called."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import typer
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf"})
+"""Suffixes, in lower case, by which images are found in a folder."""
+
+
+def find_images(arguments: Sequence[str]) -> list[Path]:
+    """Return the files that files, folders and globs stand for, each once, in order.
+
+    Raises:
+        typer.BadParameter: one of them stands for nothing.
+    """
+    found: dict[Path, Path] = {}
+    for argument in arguments:
+        for path in _expand(argument):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images directly in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _expand(argument: str) -> list[Path]:
+    path = Path(argument).expanduser()
+    if path.is_dir():
+        images = images_in(path)
+        if not images:
+            raise _nothing(f"{argument} holds no image ({', '.join(sorted(SUFFIXES))}).")
+        return images
+    if path.exists():
+        return [path]
+    if glob.has_magic(argument):
+        images = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207  (may be absolute)
+        images = [image for image in images if image.is_file()]
+        if not images:
+            raise _nothing(f"nothing matches {argument}.")
+        return images
+    raise _nothing(f"there is no file {argument}.")
+
+
+def _nothing(text: str) -> typer.BadParameter:
+    return typer.BadParameter(text, param_hint="IMAGE")
+
+
+def result_names(paths: Sequence[Path]) -> Mapping[Path, str]:
+    """Return a name for the results of each file, no two alike.
+
+    It is the stem of the file where only one has that stem, else its path below the folder that they share,
+    for example `day1_cells_tif`. Names that differ in case only count as alike, since some file systems
+    think so.
+    """
+    stems = Counter(path.stem.casefold() for path in paths)
+    clashing = [path for path in paths if stems[path.stem.casefold()] > 1]
+    shared = Path(os.path.commonpath([path.resolve().parent for path in clashing])) if clashing else None
+    names: dict[Path, str] = {}
+    taken: set[str] = {stem for stem, count in stems.items() if count == 1}
+    for path in paths:
+        if shared is None or stems[path.stem.casefold()] == 1:
+            names[path] = path.stem
+            continue
+        full = str(path.resolve().relative_to(shared)).replace(os.sep, "_").replace(".", "_")
+        name, number = full, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{full}_{number}"
+        taken.add(name.casefold())
+        names[path] = name
+    return names
