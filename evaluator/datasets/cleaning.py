@@ -18,6 +18,9 @@ from PIL import Image
 
 from hooke.errors import ImageUnreadableError
 
+SAMPLE_TYPES = (np.uint8, np.uint16, np.uint32, np.float32)
+"""What an image may hold, as on the wire."""
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _JPEG = b"\xff\xd8"
@@ -44,11 +47,20 @@ def clean(data: bytes) -> bytes:
         return _clean_png(data)
     if data.startswith(_JPEG):
         return _clean_jpeg(data)
-    return encode_tiff(decode(data))
+    pixels = decode(data)
+    if pixels.ndim == 3:
+        pixels = pixels[..., :3]  # transparency is not part of a micrograph
+    if pixels.dtype not in SAMPLE_TYPES:
+        raise ImageUnreadableError(f"samples of the type {pixels.dtype} are not sent")
+    return encode_tiff(pixels)
 
 
-def decode(data: bytes) -> NDArray[Any]:
+def decode(data: bytes, *, indexed: bool = False) -> NDArray[Any]:
     """Decode a PNG, JPEG, BMP or two-dimensional TIFF file.
+
+    Args:
+        data: the file.
+        indexed: give the indices of a file with a palette, as label images need, instead of its colours.
 
     Returns:
         H x W or H x W x samples.
@@ -57,16 +69,23 @@ def decode(data: bytes) -> NDArray[Any]:
         ImageUnreadableError: it is none of these, or broken, or has more dimensions.
     """
     try:
-        if data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
-            pixels = np.asarray(tifffile.imread(io.BytesIO(data)))
+        if data[:4] in _TIFF:
+            pixels = _decode_tiff(data)
         else:
             with Image.open(io.BytesIO(data)) as image:
-                pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+                pixels = np.asarray(image.convert("RGB") if image.mode == "P" and not indexed else image)
     except (OSError, ValueError, struct.error, tifffile.TiffFileError) as error:
         raise ImageUnreadableError(f"the image cannot be decoded: {error}") from error
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in {3, 4})):
         raise ImageUnreadableError(f"the image has the shape {pixels.shape}; one plane is needed")
     return pixels
+
+
+def _decode_tiff(data: bytes) -> NDArray[Any]:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        pixels = np.squeeze(file.series[0].asarray())
+        planar = file.series[0].axes == "SYX"
+    return np.moveaxis(pixels, 0, -1) if planar else pixels
 
 
 def encode_tiff(pixels: NDArray[Any]) -> bytes:

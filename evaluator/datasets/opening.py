@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evaluator.datasets import simulated
+from evaluator.datasets import bbbc005, class_folders, dsb2018, pairs, simulated, table, voc
 from evaluator.datasets.dataset import Dataset, Item
-from evaluator.datasets.specs import DatasetSpec, SimulatedSpec
+from evaluator.datasets.few_shot import split
+from evaluator.datasets.folders import Folder
+from evaluator.datasets.specs import (
+    Bbbc005Spec,
+    ClassFoldersSpec,
+    DatasetSpec,
+    Dsb2018Spec,
+    FolderDatasetSpec,
+    ImageLabelPairsSpec,
+    SimulatedSpec,
+    TableSpec,
+    VocSpec,
+)
 from evaluator.records import TaskKind
 from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.images import PixelSize
 
 
 def open_dataset(
@@ -27,14 +40,51 @@ def open_dataset(
         InvalidRequestError: the folder is missing or holds something else; names both.
     """
     if isinstance(spec, SimulatedSpec):
-        items = simulated.list_items(spec, kind)
-        return Dataset("simulated", kind, _evenly(items, limit))
+        pixel_size = _pixel_size(spec.pixel_size_um)
+        items = _evenly(simulated.list_items(spec, kind), limit)
+        return Dataset("simulated", kind, items, pixel_size=pixel_size)
     if data_dir is None:
         raise InvalidRequestError(
             f"the loader {spec.loader} reads a folder: say which",
             violations=[FieldViolation("data_dir", "required by this suite")],
         )
-    raise NotImplementedError
+    folder = Folder.open(data_dir, spec.folder)
+    items = _list_items(spec, folder, kind)
+    examples: Sequence[Item] = ()
+    labels: Iterable[str] = ()
+    if isinstance(spec, ClassFoldersSpec | TableSpec) and spec.labels:
+        labels = spec.labels.values()
+        if spec.examples:
+            parts = split(items, spec.examples.per_class)
+            items, examples = parts.tests, parts.examples
+    return Dataset(
+        folder.path.name,
+        kind,
+        _evenly(items, limit),
+        example_items=examples,
+        labels=tuple(dict.fromkeys(labels)),
+        pixel_size=_pixel_size(spec.pixel_size_um),
+    )
+
+
+def _list_items(spec: FolderDatasetSpec, folder: Folder, kind: TaskKind) -> Sequence[Item]:
+    match spec:
+        case Bbbc005Spec():
+            return bbbc005.list_items(spec, folder, kind)
+        case Dsb2018Spec():
+            return dsb2018.list_items(folder, kind)
+        case VocSpec():
+            return voc.list_items(spec, folder)
+        case ClassFoldersSpec():
+            return class_folders.list_items(spec, folder)
+        case ImageLabelPairsSpec():
+            return pairs.list_items(spec, folder, kind)
+        case TableSpec():
+            return table.list_items(spec, folder, kind)
+
+
+def _pixel_size(size_um: float | None) -> PixelSize | None:
+    return None if size_um is None else PixelSize(size_um, size_um)
 
 
 def _evenly(items: Sequence[Item], limit: int | None) -> Sequence[Item]:

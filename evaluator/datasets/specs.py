@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from evaluator.datasets.patterns import PathPattern, PatternText, names_in
 from evaluator.records import TaskKind
 from evaluator.simulate.spec import SeriesSpec
+
+LABEL = "label"
+"""The name in a pattern that stands for the class."""
 
 SEGMENTATION, COUNTING, CLASSIFICATION = TaskKind.SEGMENTATION, TaskKind.COUNTING, TaskKind.CLASSIFICATION
 
@@ -141,6 +145,16 @@ class NamedPartsSpec(FolderSpec):
         return self.slices
 
 
+def _given(name: str | None) -> tuple[str, ...]:
+    return () if name is None else (name,)
+
+
+def _need(names: set[str], pattern: PathPattern) -> None:
+    missing = sorted(names - set(pattern.names))
+    if missing:
+        raise ValueError(f"the pattern {pattern.text!r} lacks {{{missing[0]}}}")
+
+
 class ClassFoldersSpec(NamedPartsSpec):
     """One folder for each class.
 
@@ -155,9 +169,15 @@ class ClassFoldersSpec(NamedPartsSpec):
 
     kinds = frozenset({CLASSIFICATION})
     loader: Literal["class_folders"]
-    patterns: Annotated[tuple[str, ...], Field(min_length=1)] = ("{label}/{name}",)
+    patterns: Annotated[tuple[PatternText, ...], Field(min_length=1)] = ("{label}/{name}",)
     labels: Labels
     examples: ExamplesSpec | None = None
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for text in self.patterns:
+            _need({LABEL, *self.slices, *_given(self.cluster)}, PathPattern.parse(text))
+        return self
 
 
 class ImageLabelPairsSpec(NamedPartsSpec):
@@ -173,9 +193,15 @@ class ImageLabelPairsSpec(NamedPartsSpec):
 
     kinds = frozenset({SEGMENTATION, COUNTING})
     loader: Literal["image_label_pairs"]
-    image: str
-    truth: str
+    image: PatternText
+    truth: PatternText
     truth_format: Literal["labels", "binary", "dots", "blobs"] = "labels"
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        needed = {*names_in(self.truth), *self.slices, *_given(self.cluster)}
+        _need(needed, PathPattern.parse(self.image))
+        return self
 
     def check_kind(self, kind: TaskKind) -> None:
         """Raise ValueError where there is no truth for this kind of task."""
@@ -215,7 +241,5 @@ class TableSpec(NamedPartsSpec):
             raise ValueError("labels and examples belong to classification")
 
 
-DatasetSpec = Annotated[
-    SimulatedSpec | Bbbc005Spec | Dsb2018Spec | VocSpec | ClassFoldersSpec | ImageLabelPairsSpec | TableSpec,
-    Field(discriminator="loader"),
-]
+FolderDatasetSpec = Bbbc005Spec | Dsb2018Spec | VocSpec | ClassFoldersSpec | ImageLabelPairsSpec | TableSpec
+DatasetSpec = Annotated[SimulatedSpec | FolderDatasetSpec, Field(discriminator="loader")]

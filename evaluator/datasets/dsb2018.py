@@ -1,0 +1,79 @@
+"""DSB 2018: one folder for each image, one mask file for each object."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from evaluator.datasets.cleaning import clean, decode
+from evaluator.datasets.dataset import Content, Item
+from evaluator.datasets.folders import Folder
+from evaluator.datasets.truths import read_plane
+from evaluator.metrics.overlap import LabelImage
+from evaluator.records import TaskKind, Truth
+from hooke.errors import ImageUnreadableError
+
+LAYOUT = "<id>/images/<id>.png and <id>/masks/*.png"
+STAINED_SPREAD = 6
+"""Mean difference between the strongest and the weakest of R, G and B, from which on an image is coloured."""
+
+
+def list_items(folder: Folder, kind: TaskKind) -> list[Item]:
+    """List the images that have masks."""
+    images: dict[str, str] = {}
+    masks: dict[str, list[str]] = defaultdict(list)
+    for path in folder.files:
+        where = PurePosixPath(path)
+        if where.suffix.lower() == ".png" and len(where.parts) > 2:
+            if where.parts[-2] == "images":
+                images[str(where.parent.parent)] = path
+            elif where.parts[-2] == "masks":
+                masks[str(where.parent.parent)].append(path)
+    items = [
+        Item(path, partial(_read, folder, path, masks[place], kind))
+        for place, path in images.items()
+        if masks[place]
+    ]
+    if not items:
+        raise folder.expected(LAYOUT)
+    return items
+
+
+def _read(folder: Folder, path: str, masks: Sequence[str], kind: TaskKind) -> Content:
+    data = folder.read(path)
+    pixels = decode(data)[..., :3]
+    labels = _merge(folder, masks, pixels.shape[:2])
+    truth = Truth(count=len(masks)) if kind is TaskKind.COUNTING else Truth(labels=labels)
+    return Content(clean(data), truth, {"modality": _modality(pixels, labels)})
+
+
+def _merge(folder: Folder, masks: Sequence[str], shape: tuple[int, ...]) -> LabelImage:
+    """One label image out of one mask for each object.
+
+    A few masks overlap by some pixels: these belong to the smaller object, so that none is lost.
+    """
+    objects = []
+    for path in masks:
+        mask = read_plane(folder, path) > 0
+        if mask.shape != shape:
+            raise ImageUnreadableError(
+                f"{folder.path / path} is {mask.shape[1]} x {mask.shape[0]} px, "
+                f"its image {shape[1]} x {shape[0]} px"
+            )
+        objects.append(np.flatnonzero(mask))
+    labels = np.zeros(shape, np.uint16)
+    for label, place in enumerate(sorted(objects, key=len, reverse=True), start=1):
+        labels.flat[place] = label
+    return labels
+
+
+def _modality(pixels: LabelImage, labels: LabelImage) -> str:
+    """dark: bright objects on dark ground, as in fluorescence; bright: the other way; stained: coloured."""
+    if np.ptp(pixels.astype(np.int16), axis=-1).mean() >= STAINED_SPREAD:
+        return "stained"
+    inside, outside = pixels[labels > 0], pixels[labels == 0]
+    return "dark" if outside.size == 0 or inside.mean() >= outside.mean() else "bright"
