@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hooke.codecs.arrays import check_axes, invalid, micrograph, stored_samples
-from hooke.codecs.raster import JPEG_SIGNATURE, PNG_SIGNATURE, open_jpeg, open_png
+from hooke.codecs.jpeg import JPEG_SIGNATURE, open_jpeg
+from hooke.codecs.png import PNG_SIGNATURE, open_png
 from hooke.codecs.source import Source, reading
 from hooke.codecs.tiff import open_tiff
 from hooke.codecs.tiff_layout import CANONICAL, UNKNOWN_AXIS
@@ -25,8 +26,8 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | Non
     """The image in a PNG, JPEG, TIFF, BigTIFF, OME-TIFF or ImageJ TIFF file; safe to call from threads.
 
     The format is found from the content. Dimensions T, C and Z of length 1 are dropped. What becomes of
-    sample types that a Micrograph does not have is said at `from_array`; of palettes, orientation and
-    alpha in `hooke.codecs.tiff` and `hooke.codecs.raster`.
+    sample types that a Micrograph does not have is said at `from_array`; of palettes, alpha and
+    orientation in `hooke.codecs.tiff`, `hooke.codecs.png` and `hooke.codecs.jpeg`.
 
     Args:
         data: the whole file.

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hooke.codecs import ome, tiff_layout, tiff_scale
 from hooke.codecs.arrays import RGB_SAMPLES, stored_dtype
-from hooke.codecs.jpeg import read_frame
+from hooke.codecs.jpeg import JpegFrame, read_frame
 from hooke.codecs.source import Source, check_size
 from hooke.codecs.tiff_layout import Layout
 from hooke.codecs.tiff_structure import page_offsets
@@ -37,11 +37,11 @@ _COMPRESSIONS = {
     8: "deflate",
     32773: "PackBits",
     32946: "deflate",
-    34925: "LZMA",
     50000: "zstd",
 }
 """What is decoded: the compressions whose decoders never give more than they are asked for."""
 _JPEG = 7
+_CONTIGUOUS = 1
 _PREDICTORS = (1, 2, 3)
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _REDUCED_OR_MASK = 1 | 4
@@ -262,10 +262,30 @@ def _check_segments(file: _File, page: tifffile.TiffPage) -> None:
         raise ImageUnreadableError(f"the TIFF file has {len(segments)} of {expected} strips or tiles")
     if any(size < 1 or offset < 8 or offset + size > file.size for offset, size in segments[:expected]):
         raise ImageUnreadableError("the TIFF file is cut off: strips or tiles are missing or end beyond it")
+    if page.is_contiguous and sum(size for _, size in segments) < page.nbytes:
+        raise ImageUnreadableError(f"the TIFF file is cut off: a page of {page.nbytes} bytes has fewer")
     if math.prod(page.chunks) > max(_MAX_TILE_SAMPLES, math.prod(page.shaped)):
         raise ImageUnreadableError(f"the TIFF file has tiles of an absurd size: {page.chunks}")
     if page.compression == _JPEG:
-        for offset, size in segments[:expected]:
-            frame = read_frame(file.data[offset : offset + size])
-            if frame.height * frame.width > math.prod(page.chunks[:3]):
-                raise ImageUnreadableError("the TIFF file holds JPEG data larger than its strips or tiles")
+        for index, (offset, size) in enumerate(segments[:expected]):
+            _check_jpeg(page, index, file.data[offset : offset + size])
+
+
+def _check_jpeg(page: tifffile.TiffPage, index: int, stream: bytes) -> None:
+    """Check that a strip or tile of JPEG data has the shape that the page says.
+
+    The decoder takes the page's word for it and would leave memory as it found it, or write beyond it.
+
+    Raises:
+        ImageUnreadableError: it has another.
+    """
+    if page.is_tiled:
+        height, width = page.tilelength, page.tilewidth
+    else:
+        strips = math.ceil(page.imagelength / page.rowsperstrip)
+        height = min(page.rowsperstrip, page.imagelength - index % strips * page.rowsperstrip)
+        width = page.imagewidth
+    samples = page.samplesperpixel if page.planarconfig == _CONTIGUOUS else 1
+    expected = JpegFrame(height=height, width=width, samples=samples, bit_depth=page.bitspersample)
+    if read_frame(stream) != expected:
+        raise ImageUnreadableError("the TIFF file holds JPEG data of another shape than it says")

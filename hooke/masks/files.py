@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import tifffile
@@ -28,7 +29,9 @@ CSV_COLUMNS = (
 )
 
 
-def write_label_tiff(path: str | Path, labels: Labels, pixel_size: PixelSize | None = None) -> None:
+def write_label_tiff(
+    path: str | Path | BinaryIO, labels: Labels, pixel_size: PixelSize | None = None
+) -> None:
     """Write a label image as a zlib-compressed TIFF file.
 
     uint16, readable by ImageJ, where the highest label is at most 65,535; else uint32 as OME-TIFF, since

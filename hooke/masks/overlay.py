@@ -69,8 +69,7 @@ def _picture(micrograph: Micrograph) -> NDArray[np.uint8]:
     pixels = micrograph.pixels
     if micrograph.axes == "YXS":
         if pixels.dtype == np.uint8:
-            picture: NDArray[np.uint8] = pixels.copy()
-            return picture
+            return pixels.copy()
         return np.stack([_stretched(pixels[..., sample]) for sample in range(3)], axis=-1)
     if micrograph.axes == "YX":
         return np.repeat(_stretched(pixels)[..., np.newaxis], 3, axis=-1)
@@ -86,7 +85,8 @@ def _stretched(channel: NDArray[Any]) -> NDArray[np.uint8]:
     if high <= low:
         high = low + 1
     scaled = (channel.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    shown: NDArray[np.uint8] = np.clip(scaled, 0, 255).astype(np.uint8)
+    return shown
 
 
 def _outlines(labels: Labels, width: int) -> Labels:
