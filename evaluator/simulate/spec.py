@@ -134,9 +134,9 @@ class SeriesSpec(FieldParameters):
         )
 
     def _count(self, turn: int) -> int:
-        # Van der Corput's sequence in base 2: any number of turns covers the range evenly, and a longer
-        # series begins with a shorter one.
-        place, remainder, fraction = 0.5, turn, 0.0
+        # Van der Corput's sequence in base 2 (1/2, 1/4, 3/4, 1/8 ...): any number of turns covers the range
+        # evenly, and a longer series begins with a shorter one.
+        place, remainder, fraction = 0.5, turn + 1, 0.0
         while remainder:
             remainder, bit = divmod(remainder, 2)
             fraction += bit * place
