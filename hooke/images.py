@@ -86,7 +86,8 @@ class ImageHeader:
         format: "PNG", "JPEG", "TIFF", "OME-TIFF" or "ImageJ TIFF".
         shape: length of each dimension, in the order of `axes`.
         dtype: NumPy name of the sample type that decoding gives: uint8, uint16, uint32 or float32.
-        axes, bit_depth, pixel_size, channel_names: as in Micrograph.
+        axes: as in Micrograph; "?" stands for pages of which the file does not say what they are.
+        bit_depth, pixel_size, channel_names: as in Micrograph.
     """
 
     format: str

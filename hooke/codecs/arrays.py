@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -104,24 +105,13 @@ def check_axes(axes: str, shape: Sequence[int], field: str = "image.axes") -> No
             invalid(field, f"S has {samples} samples, RGB has 3 and RGBA 4; call channels C")
 
 
-def micrograph(
-    samples: NDArray[Any],
-    axes: str,
-    *,
-    sha256: str | None = None,
-    bit_depth: int | None = None,
-    pixel_size: PixelSize | None = None,
-    channel_names: Sequence[str] = (),
-) -> Micrograph:
+def micrograph(samples: NDArray[Any], axes: str, *, sha256: str | None = None) -> Micrograph:
     """A Micrograph of samples whose axes are known; alpha, the fourth of RGBA samples, is dropped.
 
     Args:
         samples: any type of STORED_AS; not copied where they can be kept as they are.
         axes: one letter for each dimension.
         sha256: of the file; None for that of the samples as kept.
-        bit_depth: significant bits; None for the width of the type as kept.
-        pixel_size: None where unknown.
-        channel_names: one for each channel, or none.
 
     Raises:
         InvalidRequestError, UnsupportedPixelTypeError, ImageUnreadableError: something does not fit; the
@@ -133,23 +123,41 @@ def micrograph(
     if axes.endswith("S"):
         samples = samples[..., :RGB_SAMPLES]
     stored = stored_samples(samples)
-    width = stored.dtype.itemsize * 8
-    depth = width if bit_depth is None else bit_depth
-    if not 1 <= depth <= width:
-        invalid("image.bit_depth", f"{depth} significant bits do not fit {stored.dtype.name}")
-    if stored.dtype.kind == "u" and depth < width and int(stored.max()) >> depth:
-        invalid("image.bit_depth", f"a sample of {stored.max()} needs more than {depth} bits")
-    channels = stored.shape[axes.index("C")] if "C" in axes else 1
+    digest = sha256 or hashlib.sha256(stored.data).hexdigest()
+    return Micrograph(pixels=stored, axes=axes, sha256=digest, bit_depth=stored.dtype.itemsize * 8)
+
+
+def described(
+    image: Micrograph,
+    *,
+    bit_depth: int | None = None,
+    pixel_size: PixelSize | None = None,
+    channel_names: Sequence[str] = (),
+) -> Micrograph:
+    """The same image with what is known about it; what is None or empty stays as it is.
+
+    Raises:
+        InvalidRequestError: a sample needs more bits, or there are not as many names as channels.
+    """
+    if bit_depth is not None and not fits(image, bit_depth):
+        invalid("image.bit_depth", f"samples of {image.pixels.dtype.name} do not fit {bit_depth} bits")
+    channels = image.pixels.shape[image.axes.index("C")] if "C" in image.axes else 1
     if channel_names and len(channel_names) != channels:
         invalid("image.channel_names", f"{len(channel_names)} names for {channels} channels")
-    return Micrograph(
-        pixels=stored,
-        axes=axes,
-        sha256=sha256 or hashlib.sha256(stored.data).hexdigest(),
-        bit_depth=depth,
-        pixel_size=pixel_size,
-        channel_names=tuple(channel_names),
+    return replace(
+        image,
+        bit_depth=bit_depth or image.bit_depth,
+        pixel_size=pixel_size or image.pixel_size,
+        channel_names=tuple(channel_names) or image.channel_names,
     )
+
+
+def fits(image: Micrograph, bit_depth: int) -> bool:
+    """True if every sample fits so many bits."""
+    width = image.pixels.dtype.itemsize * 8
+    if image.pixels.dtype.kind == "f" or bit_depth >= width:
+        return bit_depth == width
+    return bit_depth >= 1 and not int(image.pixels.max()) >> bit_depth
 
 
 def from_array(
@@ -186,4 +194,5 @@ def from_array(
             )
             invalid("image.axes", f"an array of shape {samples.shape} needs axes; pass {hint}")
         axes = "YX"
-    return micrograph(samples, axes, bit_depth=bit_depth, pixel_size=pixel_size, channel_names=channel_names)
+    image = micrograph(samples, axes)
+    return described(image, bit_depth=bit_depth, pixel_size=pixel_size, channel_names=channel_names)

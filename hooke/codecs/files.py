@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
-from hooke.codecs.arrays import check_axes, invalid, micrograph, stored_samples
+from hooke.codecs.arrays import check_axes, described, fits, invalid, micrograph
 from hooke.codecs.jpeg import JPEG_SIGNATURE, open_jpeg
 from hooke.codecs.png import PNG_SIGNATURE, open_png
 from hooke.codecs.source import Source, reading
@@ -16,10 +15,19 @@ from hooke.codecs.tiff_structure import SIGNATURES
 from hooke.errors import ImageTooLargeError, ImageUnreadableError
 from hooke.images import DEFAULT_LIMITS, ImageHeader, ImageLimits, Micrograph
 
+_FORMATS = (
+    ("PNG", PNG_SIGNATURE, open_png),
+    ("JPEG", JPEG_SIGNATURE, open_jpeg),
+    ("TIFF", SIGNATURES, open_tiff),
+)
 
-def read_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | None = None) -> ImageHeader:
-    """What a file says of itself, without decoding a pixel. Arguments and errors are those of `decode`."""
-    return _open(data, limits, axes).header
+
+def read_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHeader:
+    """What a file says of itself, without decoding a pixel; the errors are those of `decode`.
+
+    An axis that the file does not tell is "?": `decode` then needs to be told all of them.
+    """
+    return _open(data, limits).header
 
 
 def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | None = None) -> Micrograph:
@@ -40,21 +48,20 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | Non
         UnsupportedPixelTypeError: the samples are of a type that is not taken.
         InvalidRequestError: the axes are not known, or do not fit.
     """
-    source = _open(data, limits, axes)
+    source = _open(data, limits)
     header = source.header
-    with reading(header.format):
-        stored = stored_samples(source.samples())
-        depth = header.bit_depth
-        if stored.dtype.kind == "u" and depth < stored.dtype.itemsize * 8 and int(stored.max()) >> depth:
-            depth = stored.dtype.itemsize * 8  # the file understates its significant bits
-        return micrograph(
-            stored,
-            header.axes,
-            sha256=hashlib.sha256(data).hexdigest(),
-            bit_depth=depth,
-            pixel_size=header.pixel_size,
-            channel_names=header.channel_names,
+    if axes is None and UNKNOWN_AXIS in header.axes:
+        examples = ", ".join(header.axes.replace(UNKNOWN_AXIS, letter) for letter in CANONICAL)
+        invalid(
+            "image.axes",
+            f"the file has {header.shape[0]} pages and does not say what they are; pass one of {examples}",
         )
+    axes = axes or header.axes
+    check_axes(axes, header.shape)
+    with reading(header.format):
+        image = micrograph(source.samples(), axes, sha256=hashlib.sha256(data).hexdigest())
+    depth = header.bit_depth if fits(image, header.bit_depth) else image.bit_depth
+    return described(image, bit_depth=depth, pixel_size=header.pixel_size, channel_names=header.channel_names)
 
 
 def read(path: str | Path, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | None = None) -> Micrograph:
@@ -69,34 +76,18 @@ def read(path: str | Path, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | 
     return decode(path.read_bytes(), limits, axes=axes)
 
 
-def _open(data: bytes, limits: ImageLimits, axes: str | None) -> Source:
+def _open(data: bytes, limits: ImageLimits) -> Source:
     if len(data) > limits.max_bytes:
         raise _too_many_bytes(len(data), limits)
-    if data.startswith(SIGNATURES):
-        with reading("TIFF"):
-            source = open_tiff(data, limits)
-    elif data.startswith(PNG_SIGNATURE):
-        with reading("PNG"):
-            source = open_png(data, limits)
-    elif data.startswith(JPEG_SIGNATURE):
-        with reading("JPEG"):
-            source = open_jpeg(data, limits)
-    elif not data:
+    for format_name, signatures, open_format in _FORMATS:
+        if data.startswith(signatures):
+            with reading(format_name):
+                return open_format(data, limits)
+    if not data:
         raise ImageUnreadableError("the image file is empty")
-    else:
-        raise ImageUnreadableError(
-            f"this is no PNG, JPEG or TIFF file: it begins with {data[:8].hex(' ')}; export it as one of them"
-        )
-    header = source.header
-    if axes is None and UNKNOWN_AXIS in header.axes:
-        examples = ", ".join(header.axes.replace(UNKNOWN_AXIS, letter) for letter in CANONICAL)
-        invalid(
-            "image.axes",
-            f"the file has {header.shape[0]} pages and does not say what they are; pass one of {examples}",
-        )
-    axes = axes or header.axes
-    check_axes(axes, header.shape)
-    return Source(replace(header, axes=axes), source.samples)
+    raise ImageUnreadableError(
+        f"this is no PNG, JPEG or TIFF file: it begins with {data[:8].hex(' ')}; export it as one of them"
+    )
 
 
 def _too_many_bytes(size: int, limits: ImageLimits) -> ImageTooLargeError:

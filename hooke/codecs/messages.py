@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
-from hooke.codecs.arrays import invalid, micrograph
+from hooke.codecs.arrays import described, invalid, micrograph
 from hooke.codecs.files import decode
 from hooke.errors import FieldViolation, ImageTooLargeError, UnsupportedPixelTypeError
 from hooke.images import DEFAULT_LIMITS, ImageLimits, Micrograph
@@ -43,16 +42,12 @@ def from_image_proto(
         image = decode(resolve(_sha256(message.sha256)), limits, axes=_axes(message))
     else:
         invalid("image.source", "one of encoded, pixels and sha256 is required")
-    size = pixel_size_from_proto(message.pixel_size) if message.HasField("pixel_size") else image.pixel_size
-    checked = micrograph(
-        image.pixels,
-        image.axes,
-        sha256=image.sha256,
-        bit_depth=message.bit_depth if message.HasField("bit_depth") else image.bit_depth,
-        pixel_size=size,
-        channel_names=message.channel_names or image.channel_names,
+    return described(
+        image,
+        bit_depth=message.bit_depth if message.HasField("bit_depth") else None,
+        pixel_size=pixel_size_from_proto(message.pixel_size) if message.HasField("pixel_size") else None,
+        channel_names=message.channel_names,
     )
-    return replace(checked, pixels=image.pixels)
 
 
 def _axes(message: image_pb2.Image) -> str | None:

@@ -44,6 +44,8 @@ _JPEG = 7
 _CONTIGUOUS = 1
 _PREDICTORS = (1, 2, 3)
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+_ALPHA = (1, 2)
+"""Kinds of ExtraSamples; any other is one more channel."""
 _REDUCED_OR_MASK = 1 | 4
 """Bits of NewSubfileType: a reduced version of another page, a transparency mask."""
 _STK_PLANES = 33629
@@ -198,9 +200,9 @@ def _page_format(page: tifffile.TiffPage) -> _PageFormat:
     bits = page.bitspersample if isinstance(page.bitspersample, int) else stored.itemsize * 8
     bits = min(bits, stored.itemsize * 8) if stored.kind == "u" else stored.itemsize * 8
     plain = _PageFormat(size, "YX", page.dtype, bits)
+    if page.extrasamples and page.extrasamples[-1] in _ALPHA:
+        samples -= 1  # the last, which is left out
     if page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK):
-        if samples - len(page.extrasamples) == 1 and any(extra in (1, 2) for extra in page.extrasamples):
-            return plain  # alpha
         return plain if samples == 1 else replace(plain, shape=(*size, samples), axes="YXC")
     if page.photometric == _PALETTE and samples == 1:
         palette = None if page.is_imagej else _palette(page)
@@ -208,9 +210,7 @@ def _page_format(page: tifffile.TiffPage) -> _PageFormat:
             return plain
         return _PageFormat((*size, RGB_SAMPLES), "YXS", np.dtype("u1"), 8, palette)
     if page.photometric in (_RGB, _YCBCR) and samples >= RGB_SAMPLES:
-        if samples > RGB_SAMPLES + 1:
-            return replace(plain, shape=(*size, samples), axes="YXC")
-        return replace(plain, shape=(*size, RGB_SAMPLES), axes="YXS")
+        return replace(plain, shape=(*size, samples), axes="YXS" if samples == RGB_SAMPLES else "YXC")
     kind = getattr(page.photometric, "name", page.photometric)
     raise UnsupportedPixelTypeError(f"TIFF samples of kind {kind} are not taken; save it as grey or RGB")
 

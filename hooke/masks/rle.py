@@ -97,14 +97,14 @@ def _characters(
     return columns[used], used.sum(axis=1)
 
 
-def encode_mask(mask: NDArray[np.bool_], *, top: int = 0, left: int = 0, shape: tuple[int, int]) -> bytes:
+def encode_mask(mask: NDArray[np.bool_], shape: tuple[int, ...], *, top: int = 0, left: int = 0) -> bytes:
     """The run-length encoding of one mask, given as a crop: its cost is that of the crop.
 
     Args:
         mask: h x w, True inside the object.
+        shape: rows and columns of the image.
         top: row of the crop's first row in the image.
         left: column of the crop's first column in the image.
-        shape: rows and columns of the image.
 
     Raises:
         ValueError: the crop does not lie in the image.
@@ -127,7 +127,7 @@ def encode_mask(mask: NDArray[np.bool_], *, top: int = 0, left: int = 0, shape: 
 
 
 def decode_mask(
-    counts: bytes, *, shape: tuple[int, int], limits: ImageLimits = DEFAULT_LIMITS
+    counts: bytes, shape: tuple[int, ...], limits: ImageLimits = DEFAULT_LIMITS
 ) -> NDArray[np.bool_]:
     """The mask of a run-length encoding.
 
@@ -152,8 +152,7 @@ def decode_mask(
 
 def decode_labels(
     encodings: Sequence[bytes],
-    *,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     scores: Sequence[float] | None = None,
     limits: ImageLimits = DEFAULT_LIMITS,
 ) -> Labels:
@@ -183,15 +182,15 @@ def decode_labels(
     return labels
 
 
-def _check_shape(shape: tuple[int, int], limits: ImageLimits) -> int:
-    if min(shape) < 1:
-        raise ImageUnreadableError(f"a mask of shape {shape} has no pixels")
+def _check_shape(shape: tuple[int, ...], limits: ImageLimits) -> int:
+    if len(shape) != 2 or min(shape) < 1:
+        raise ImageUnreadableError(f"{shape} is no shape of a mask: rows and columns")
     if shape[0] * shape[1] > limits.max_pixels:
         raise ImageTooLargeError(f"a mask of shape {shape} has more than {limits.max_pixels} pixels")
     return shape[0] * shape[1]
 
 
-def _counts(characters: bytes, shape: tuple[int, int], limits: ImageLimits) -> NDArray[np.int64]:
+def _counts(characters: bytes, shape: tuple[int, ...], limits: ImageLimits) -> NDArray[np.int64]:
     """The lengths of the runs, background first."""
     size = _check_shape(shape, limits)
     codes = np.frombuffer(characters, np.uint8).astype(np.int64) - 48
