@@ -91,15 +91,19 @@ async def _process(
 
 
 def failures_of(session: Session, outcomes: Sequence[Outcome[T]]) -> ExitCode:
-    """Say what failed, one line for each image, and return the exit code of the command."""
-    failed = [(outcome.path, outcome.error) for outcome in outcomes if outcome.error is not None]
-    for path, error in failed:
-        text = describe(error)
-        session.say(text if isinstance(error, OSError) and str(path) in text else f"{path}: {text}", "red")
+    """Say what failed, one line for each kind of failure, and return the exit code of the command."""
+    failed: dict[str, list[Path]] = {}
+    lost = False
+    for outcome in outcomes:
+        if outcome.error is not None:
+            failed.setdefault(describe(outcome.error), []).append(outcome.path)
+            lost = lost or (isinstance(outcome.error, HookeError) and unreachable(outcome.error))
     if not failed:
         return ExitCode.OK
-    session.say(f"{len(failed)} of {len(outcomes)} images failed.", "bold red")
-    lost = any(isinstance(error, HookeError) and unreachable(error) for _, error in failed)
+    for text, paths in failed.items():
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        session.say(f"{paths[0]}{others}: {text.removeprefix(f'{paths[0]}: ')}", "red")
+    session.say(f"{sum(map(len, failed.values()))} of {len(outcomes)} images failed.", "bold red")
     return ExitCode.UNREACHABLE if lost else ExitCode.FAILED
 
 

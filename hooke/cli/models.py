@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from hooke.cli import options
-from hooke.types import ModelInfo
+from hooke.types import ModelInfo, Task
 
 
 def models(context: typer.Context, address: options.Address = None, as_json: options.AsJson = False) -> None:
@@ -31,12 +31,14 @@ def table_of(models: Iterable[ModelInfo]) -> Table:
     table = Table("Name", "Version", "State", "Tasks", "Device", "Licence", "Description")
     for model in models:
         licences = dict.fromkeys(filter(None, (model.licences.code, model.licences.weights)))
-        tasks = ", ".join(sorted(model.tasks))
         table.add_row(
             model.name,
             model.version,
             model.state,
-            f"{tasks} (by examples)" if model.examples_required else tasks,
+            ", ".join(
+                f"{task} (by examples)" if task is Task.CLASSIFY and model.examples_required else task
+                for task in sorted(model.tasks)
+            ),
             model.device,
             ", ".join(licences),
             model.description,

@@ -83,7 +83,8 @@ class Session:
             return
         console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
         for table in tables:
-            console.print(table)
+            if table.row_count:
+                console.print(table)
 
     def say(self, text: str, style: str = "") -> None:
         """Print a message to standard error; nothing in it is markup."""

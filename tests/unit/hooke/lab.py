@@ -53,10 +53,14 @@ class Lab(
 
     seen: list[Seen] = field(default_factory=list)
     images: dict[str, bytes] = field(default_factory=dict)
+    report: bytes = b"<report>"
     model_count: int = 2
     evaluation_count: int = 2
     failures: defaultdict[str, deque[HookeError]] = field(default_factory=lambda: defaultdict(deque))
     """Method -> the errors that its next calls end with."""
+    request_id: str = ""
+    """Of the evaluation that was created last."""
+    state_message: str = ""
     states: list[int] = field(default_factory=lambda: [2, 4])
     """States that a watch shows, one after the other."""
     hold: threading.Event = field(default_factory=threading.Event)
@@ -64,6 +68,12 @@ class Lab(
     held: bool = False
     entered: threading.Event = field(default_factory=threading.Event)
     """Set once inference waits."""
+    watched: threading.Event = field(default_factory=threading.Event)
+    """Set once a watch waits."""
+    asleep: str = "asleep"
+    """The service that is not serving."""
+    countable: bool = False
+    """Whether the models say that they can count."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     address: str = ""
 
@@ -125,7 +135,8 @@ class Lab(
     def ListModels(self, request, context):
         self._enter("ListModels", request, context)
         items, token = _page(self.model_count, request)
-        models = [model_pb2.ModelInfo(name=f"m{index}", state=2, tasks=[1, 2, 99]) for index in items]
+        tasks = [1, 2, 3] if self.countable else [1, 2, 99]
+        models = [model_pb2.ModelInfo(name=f"m{index}", state=2, tasks=tasks) for index in items]
         return model_pb2.ListModelsResponse(models=models, next_page_token=token)
 
     def GetModel(self, request, context):
@@ -138,12 +149,12 @@ class Lab(
         self._enter("Check", request, context)
         if request.service == "unknown":
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return health_pb2.HealthCheckResponse(status=1 if request.service != "asleep" else 2)
+        return health_pb2.HealthCheckResponse(status=2 if request.service == self.asleep else 1)
 
     def CreateEvaluation(self, request, context):
         self._enter("CreateEvaluation", request, context)
+        self.request_id = request.request_id
         evaluation = self._evaluation("e0", 1)
-        evaluation.request_id = request.request_id
         return evaluation_pb2.CreateEvaluationResponse(evaluation=evaluation)
 
     def GetEvaluation(self, request, context):
@@ -166,6 +177,7 @@ class Lab(
             if self.failures["watching"]:
                 self._fail(self.failures["watching"].popleft(), context)
         if self.held:
+            self.watched.set()
             self.hold.wait(30)
 
     def CancelEvaluation(self, request, context):
@@ -188,14 +200,16 @@ class Lab(
 
     def GetReport(self, request, context):
         self._enter("GetReport", request, context)
-        for chunk in (b"<re", b"port", b">"):
-            yield evaluation_pb2.GetReportResponse(chunk=chunk)
+        for start in range(0, len(self.report), 3):
+            yield evaluation_pb2.GetReportResponse(chunk=self.report[start : start + 3])
 
     def _evaluation(self, evaluation_id: str, state: int) -> evaluation_pb2.Evaluation:
         progress = evaluation_pb2.TaskProgress(task="t", model="m0", sample_count=4, scored_count=2)
         return evaluation_pb2.Evaluation(
             evaluation_id=evaluation_id,
+            request_id=self.request_id,
             suite_name="demo",
+            state_message=self.state_message,
             models=["m0"],
             state=state,
             task_progress=[progress],

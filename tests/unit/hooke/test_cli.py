@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from hooke import codecs, errors
+from hooke.cli import app
+from hooke.cli.inputs import result_names
+from hooke.cli.report import unpack
+from tests.unit.hooke.lab import LABELS, Lab
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Hooke = Callable[..., Done]
+
+
+@pytest.fixture
+def hooke(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Hooke:
+    """Run `hooke` against the lab, in an empty folder."""
+    monkeypatch.setenv("HOOKE_ADDRESS", lab.address)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Done:
+        with pytest.raises(SystemExit) as caught:
+            app([str(argument) for argument in arguments])
+        assert isinstance(caught.value.code, int)
+        streams = capsys.readouterr()
+        assert "Traceback" not in streams.err
+        return Done(caught.value.code, streams.out, streams.err)
+
+    return run
+
+
+def write_image(path: Path) -> Path:
+    """Write an image of the size of the lab's answers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(codecs.encode(codecs.from_array(np.arange(6, dtype=np.uint8).reshape(LABELS.shape))))
+    return path
+
+
+def report_archive(**files: str) -> bytes:
+    """A report as the evaluator sends it."""
+    estimate = {"name": "seg_accuracy@0.5", "value": 0.8125, "low": 0.75, "high": 0.875}
+    model = {
+        "model": "m0",
+        "sample_count": 4,
+        "outcome_counts": {"scored": 3, "failed": 1},
+        "strict": [estimate],
+        "answered": [{**estimate, "value": None}],
+        "latency_p50_s": 0.25,
+    }
+    task = {"task": "nuclei", "headline": "seg_accuracy@0.5", "sample_count": 4, "models": [model]}
+    content = {"index.html": "<html>", "report.json": json.dumps({"format_version": 1, "tasks": [task]})}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in {**content, **files}.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+# The version is that of the package.
+def test_version(hooke: Hooke) -> None:
+    assert hooke("--version").out.startswith("hooke ")
+
+
+# Every command has examples in its help.
+@pytest.mark.parametrize("command", ["models", "segment", "count", "classify", "evaluate", "doctor"])
+def test_help(command: str, hooke: Hooke) -> None:
+    done = hooke(command, "--help")
+    assert done.code == 0
+    assert f"\n    hooke {command}" in done.out
+
+
+# Models come as a table for people and as JSON for programs.
+def test_models(hooke: Hooke) -> None:
+    done = hooke("models")
+    assert (done.code, done.err) == (0, "")
+    assert "m0" in done.out
+    assert "classify, segment" in done.out
+    assert [model["name"] for model in hooke("models", "--json").document] == ["m0", "m1"]
+
+
+# What every command shares may stand before its name or after it.
+@pytest.mark.parametrize("before", [True, False])
+def test_shared_options(before: bool, hooke: Hooke, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOKE_ADDRESS", "127.0.0.1:1")
+    shared = ["--json", "--address", lab.address]
+    done = hooke(*shared, "models") if before else hooke("models", *shared)
+    assert len(done.document) == 2
+
+
+# Where nobody listens, one line says so, and the exit code tells it from other failures.
+@pytest.mark.parametrize(
+    "command", [["models"], ["count", "a.png"], ["segment", "a.png"], ["evaluate", "demo"]]
+)
+def test_unreachable(command: list[str], hooke: Hooke, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    done = hooke("--address", "127.0.0.1:1", "--timeout", "0.3", "--json", *command)
+    assert done.code == 3
+    assert done.err.count("\n") == 1
+    assert "127.0.0.1:1" in done.err
+    assert "127.0.0.1:1" in done.document["error"]["message"]
+
+
+# Each image gives a label image, an overlay and a table, named after it.
+def test_segment(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    write_image(tmp_path / "scans" / "a.tif")
+    write_image(tmp_path / "scans" / "b.TIF")
+    (tmp_path / "scans" / "notes.txt").write_text("no image")
+    done = hooke("segment", "scans", "--model", "m0", "--diameter-px", "3", "--out", "masks")
+    assert done.code == 0
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == [
+        f"{name}_{kind}" for name in "ab" for kind in ("labels.tif", "objects.csv", "overlay.png")
+    ]
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "masks" / "a_labels.tif"), LABELS)
+    assert codecs.read(tmp_path / "masks" / "a_overlay.png").pixels.shape == (*LABELS.shape, 3)
+    assert {call.request.expected_diameter_px for call in lab.calls("Segment")} == {3.0}
+    assert "a.tif" in done.out
+
+
+# With --json there is one document on standard output, with the files that were written.
+def test_segment_json(hooke: Hooke, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.tif")
+    done = hooke("segment", "a.tif", "--json")
+    (entry,) = done.document
+    assert entry["image"] == "a.tif"
+    assert Path(entry["result"]["labels_file"]).is_file()
+    assert entry["result"]["answer"]["provenance"]["model"] == ""
+    assert done.err == ""
+
+
+# Two images of one name do not overwrite each other's results.
+def test_equal_stems(hooke: Hooke, tmp_path: Path) -> None:
+    for name in ("day1/cells.tif", "day2/cells.tif", "day2/cells.png", "other.tif"):
+        write_image(tmp_path / name)
+    assert hooke("segment", "day1", "day2", "other.tif").code == 0
+    written = sorted(path.name for path in (tmp_path / "hooke-results").glob("*_labels.tif"))
+    assert written == [
+        "day1_cells_tif_labels.tif",
+        "day2_cells_png_labels.tif",
+        "day2_cells_tif_labels.tif",
+        "other_labels.tif",
+    ]
+
+
+# Names of results are never alike, not even where they differ in case only or are built to clash.
+def test_result_names_differ(tmp_path: Path) -> None:
+    names = ["a/b.tif", "a/B.png", "a_b.tif", "a/b_tif", "c/a_b.tif", "a_b_tif.x", "x/a_b_tif.y", "d.tif"]
+    paths = [tmp_path / name for name in names]
+    results = result_names(paths)
+    assert len({name.casefold() for name in results.values()}) == len(paths)
+    assert results[paths[-1]] == "d"
+
+
+# An image is never overwritten by the results of another.
+def test_inputs_are_safe(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.tif")
+    write_image(tmp_path / "a_labels.tif")
+    done = hooke("segment", "a.tif", "a_labels.tif", "--out", ".")
+    assert done.code == 2
+    assert "a_labels.tif" in done.err
+    assert lab.seen == []
+
+
+# Files, folders and globs are expanded, and a file that is named twice is asked about once.
+def test_inputs(hooke: Hooke, tmp_path: Path) -> None:
+    for name in ("x/1.png", "x/y/2.png", "3.png"):
+        write_image(tmp_path / name)
+    done = hooke("count", "x", "x/**/*.png", "3.png", "./3.png", "--json")
+    assert [Path(entry["image"]).name for entry in done.document] == ["1.png", "2.png", "3.png"]
+
+
+# What stands for no image, and numbers that cannot be meant, are wrong usage and name the argument.
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["count", "missing.png"], "missing.png"),
+        (["count", "empty"], "empty"),
+        (["count", "*.jpg"], "*.jpg"),
+        (["count", "a.png", "--diameter-px", "0"], "--diameter-px"),
+        (["count", "a.png", "--diameter-px", "1", "--diameter-um", "1"], "--diameter-um"),
+        (["count", "a.png", "--pixel-size-um", "nan"], "--pixel-size-um"),
+        (["count", "a.png", "--project", "sum"], "--project"),
+        (["count", "a.png", "--z", "1", "--project", "max"], "--project"),
+        (["count", "a.png", "--channel", "-1"], "--channel"),
+        (["classify", "a.png"], "--examples"),
+        (["classify", "a.png", "--examples", "empty"], "--examples"),
+        (["evaluate"], "SUITE"),
+        (["evaluate", "missing.yaml"], "missing.yaml"),
+        (["evaluate", "folder/suite"], "folder/suite"),
+        (["--tls-cert", "a.png", "models"], "--tls-key"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], named: str, hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    (tmp_path / "empty").mkdir()
+    done = hooke(*arguments)
+    assert done.code == 2
+    assert named in done.err
+    assert lab.seen == []
+
+
+# One bad image fails alone: the others are answered, one line names it, the exit code tells.
+def test_one_bad_image(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    for name in "abc":
+        write_image(tmp_path / f"{name}.png")
+    lab.failures["Count"].append(errors.ImageUnreadableError("this is no image"))
+    done = hooke("count", "a.png", "b.png", "c.png", "--jobs", "1", "--json")
+    assert done.code == 1
+    assert [entry.get("result", {}).get("count") for entry in done.document] == [None, 7, 7]
+    assert done.document[0]["error"]["reason"] == "IMAGE_UNREADABLE"
+    assert done.err.splitlines() == ["a.png: this is no image.", "1 of 3 images failed."]
+
+
+# What is wrong with every image is said once, with what to do about it on the command line.
+def test_one_fault_of_many(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    for name in "abc":
+        write_image(tmp_path / f"{name}.png")
+    lab.failures["Count"].extend([errors.UnknownModelError("no model x")] * 3)
+    done = hooke("count", "a.png", "b.png", "c.png", "--model", "x")
+    first, last = done.err.splitlines()
+    assert first == "a.png and 2 more: no model x. `hooke models` lists the models."
+    assert last == "3 of 3 images failed."
+    assert done.out == ""
+
+
+# A server that goes away ends the work at once: what is left is not tried.
+def test_server_goes_away(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    for number in range(5):
+        write_image(tmp_path / f"{number}.png")
+    lab.failures["Count"].extend([errors.UnavailableError("gone", metadata={"code": "UNAVAILABLE"})] * 5)
+    done = hooke("count", *(f"{number}.png" for number in range(5)), "--jobs", "1")
+    assert done.code == 3
+    assert len(lab.calls("Count")) == 5  # the attempts of the first image
+
+
+# Counts go to a table and to a CSV file.
+def test_count_csv(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    done = hooke("count", "a.png", "--csv", "tables/counts.csv", "--pixel-size-um", "0.5", "--channel", "1")
+    assert "7" in done.out
+    with (tmp_path / "tables" / "counts.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["image"], row["count"]) == ("a.png", "7")
+    request = lab.calls("Count")[0].request
+    assert request.image.pixel_size.pixel_size_y_um == 0.5
+    assert list(request.view.channel_indices) == [1]
+
+
+# The folders of the examples are the classes.
+def test_classify(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    for name in ("known/a/1.png", "known/a/2.png", "known/b/3.png", "new.png"):
+        write_image(tmp_path / name)
+    done = hooke("classify", "new.png", "--examples", "known", "--csv", "classes.csv")
+    assert done.code == 0
+    assert "100.0%" in done.out
+    assert [example.label for example in lab.calls("Classify")[0].request.examples] == ["a", "a", "b"]
+    assert (tmp_path / "classes.csv").read_text().splitlines() == ["image,label,p(a)", "new.png,a,1.0"]
+
+
+# A bad example is named by its file, not by its place in the request.
+def test_bad_example(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    for name in ("known/a/1.png", "known/b/2.png", "new.png"):
+        write_image(tmp_path / name)
+    fault = errors.FieldViolation("examples[1].image", "no image")
+    lab.failures["Classify"].append(
+        errors.ImageUnreadableError("examples[1].image: no image", violations=[fault])
+    )
+    done = hooke("classify", "new.png", "--examples", "known")
+    assert done.err.splitlines()[0] == f"new.png: {Path('known/b/2.png')}: no image."
+
+
+# An evaluation is started, followed, and its report unpacked; the table has intervals and coverage.
+def test_evaluate(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    lab.report = report_archive()
+    done = hooke("evaluate", "demo", "--model", "m1", "--model", "m0", "--limit", "4")
+    assert done.code == 0
+    request = lab.calls("CreateEvaluation")[0].request
+    assert (request.suite_name, list(request.models), request.sample_limit) == ("demo", ["m1", "m0"], 4)
+    index = tmp_path / "hooke-report" / "demo-e0" / "index.html"
+    assert index.read_text() == "<html>"
+    assert "0.812 (0.75 to 0.875)" in done.out
+    assert "undefined" in done.out
+    assert "75%" in done.out
+    assert done.err.splitlines()[0] == "Started evaluation e0 of suite demo."
+    assert str(index.relative_to(tmp_path)) in done.err
+
+
+# A suite file travels as its text, and a folder that is here as an absolute path.
+def test_evaluate_a_file(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text("name: mine\n")
+    (tmp_path / "data").mkdir()
+    lab.report = report_archive()
+    hooke("evaluate", "suite.yaml", "--data", "data", "--out", "there")
+    hooke("evaluate", "suite.yaml", "--data", "elsewhere", "--out", "there")
+    first, second = (call.request for call in lab.calls("CreateEvaluation"))
+    assert first.suite_yaml == "name: mine\n"
+    assert first.data_dir == str(tmp_path / "data")
+    assert second.data_dir == "elsewhere"
+    assert (tmp_path / "there" / "index.html").is_file()
+
+
+# The same command is the same evaluation, another one is not, and --new always begins afresh.
+def test_evaluate_resumes(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    commands = (["demo"], ["demo"], ["demo", "--limit", "1"], ["demo", "--model", "m0"], ["demo", "--new"])
+    said = [hooke("evaluate", *arguments).err for arguments in commands]
+    ids = [call.request.request_id for call in lab.calls("CreateEvaluation")]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 4
+    assert [text.startswith("Started") for text in said] == [True, False, True, True, True]
+    assert "--new" in said[1]
+
+
+# The exit code says whether the evaluation succeeded; the reason is shown, with a hint about the folder.
+@pytest.mark.parametrize(("state", "word"), [(5, "partially succeeded"), (6, "failed"), (7, "cancelled")])
+def test_evaluate_fails(state: int, word: str, hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    lab.states, lab.state_message = [2, state], "no such folder"
+    done = hooke("evaluate", "demo", "--data", "/nowhere")
+    assert done.code == 1
+    assert word in done.err
+    assert "no such folder" in done.err
+    assert ("same path" in done.err) == (word == "failed")
+
+
+# An evaluation can be stopped by its id.
+def test_cancel(hooke: Hooke, lab: Lab) -> None:
+    done = hooke("evaluate", "--cancel", "e0", "--json")
+    assert (done.code, done.document["state"]) == (0, "cancelling")
+    assert lab.calls("CreateEvaluation") == []
+
+
+# With --json, the numbers of the report come with the path of its page.
+def test_evaluate_json(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    document = hooke("evaluate", "demo", "--json").document
+    assert document["evaluation"]["state"] == "succeeded"
+    assert document["report"]["tasks"][0]["task"] == "nuclei"
+    assert Path(document["index_html"]).is_file()
+
+
+# A report of a later format is unpacked, if not understood.
+def test_evaluate_later_report(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive(**{"report.json": '{"format_version": 2}'})
+    done = hooke("evaluate", "demo")
+    assert done.code == 0
+    assert "index.html" in done.err
+
+
+# A report cannot write outside of its folder, and a broken one is an error and no traceback.
+@pytest.mark.parametrize(
+    "archive",
+    [
+        report_archive(**{"../evil": ""}),
+        report_archive(**{"/evil": ""}),
+        report_archive(**{"a/../../evil": ""}),
+        report_archive(**{"..\\evil": ""}),
+        b"no archive",
+        report_archive()[:-30],
+    ],
+    ids=["parent", "absolute", "through", "windows", "garbage", "cut"],
+)
+def test_unsafe_reports(archive: bytes, tmp_path: Path) -> None:
+    with pytest.raises(errors.InternalError):
+        unpack(archive, tmp_path / "report")
+    assert list(tmp_path.rglob("*")) == []
+
+
+def interrupt(lab: Lab, moment: threading.Event, folder: Path, *arguments: str) -> str:
+    """Run `hooke`, press Ctrl-C at a moment, and return what it said."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from hooke.cli import main; main()", *arguments],
+        env={**os.environ, "HOOKE_ADDRESS": lab.address},
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert moment.wait(60)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Traceback" not in said
+    return said
+
+
+# Ctrl-C leaves the evaluation alone, and says how to come back to it or stop it.
+def test_evaluate_detaches(lab: Lab, tmp_path: Path) -> None:
+    lab.states, lab.held = [2], True
+    said = interrupt(lab, lab.watched, tmp_path, "evaluate", "demo")
+    assert "hooke evaluate --cancel e0" in said
+    assert lab.calls("CancelEvaluation") == []
+
+
+# Ctrl-C during other work cancels what is under way.
+def test_interrupted_work(lab: Lab, tmp_path: Path) -> None:
+    lab.held = True
+    write_image(tmp_path / "a.png")
+    assert interrupt(lab, lab.entered, tmp_path, "segment", "a.png") == "Interrupted.\n"
+    assert lab.cancelled.wait(10)
+
+
+# The doctor reports every finding and is content with a server that answers.
+def test_doctor(hooke: Hooke, lab: Lab) -> None:
+    document = hooke("doctor", "--json").document
+    assert document["healthy"] is True
+    findings = {check["name"]: check for check in document["checks"]}
+    assert findings["reachable"]["ok"] is True
+    assert findings["hooke.v1.InferenceService"]["ok"] is True
+    assert hooke("doctor").code == 0
+
+
+# The doctor names what fails: no server, a service that sleeps, a model that does not answer.
+def test_doctor_finds_faults(hooke: Hooke, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.asleep = "hooke.v1.ImageService"
+    done = hooke("doctor", "--json")
+    assert done.code == 1
+    assert [check["name"] for check in done.document["checks"] if check["ok"] is False] == [lab.asleep]
+    lab.asleep = "asleep"
+    lab.countable = True
+    lab.failures["Count"].extend([errors.InternalError("broken", request_id="r-7")] * 2)
+    done = hooke("doctor", "--json")
+    failed = [check for check in done.document["checks"] if check["ok"] is False]
+    assert [check["name"] for check in failed] == ["ask m0", "ask m1"]
+    assert "r-7" in failed[0]["detail"]
+    monkeypatch.setenv("HOOKE_ADDRESS", "127.0.0.1:1")
+    done = hooke("--timeout", "0.3", "doctor")
+    assert done.code == 1
+    assert "127.0.0.1:1" in done.out
