@@ -163,14 +163,18 @@ def _confusion(task: TaskSpec, samples: Sequence[_Judged]) -> dict[str, list[str
     return {"labels": list(task.labels), "matrix": matrix}
 
 
+def slices_of(kind: TaskKind, row: SampleRow, score: SampleScore) -> dict[str, str]:
+    """Where a sample belongs: the slices of its dataset, and by how many objects there really are."""
+    if kind is TaskKind.CLASSIFICATION:
+        return dict(row.slices)
+    return {**row.slices, OBJECTS_AXIS: _density(score.details["true"])}
+
+
 def _slices(task: TaskSpec, samples: Sequence[_Judged]) -> dict[str, dict[str, list[_Judged]]]:
     """Axis -> value -> samples, values in their natural order."""
     found: dict[str, dict[str, list[_Judged]]] = {}
     for sample in samples:
-        values = dict(sample.row.slices)
-        if task.kind is not TaskKind.CLASSIFICATION:
-            values[OBJECTS_AXIS] = _density(sample.score.details["true"])
-        for axis, value in values.items():
+        for axis, value in slices_of(task.kind, sample.row, sample.score).items():
             if not task.slices or axis in task.slices:
                 found.setdefault(axis, {}).setdefault(value, []).append(sample)
     return {axis: dict(sorted(values.items(), key=_natural)) for axis, values in found.items()}

@@ -129,11 +129,12 @@ def padded(values: Iterable[float]) -> tuple[float, float]:
 
 
 def value_range(ends: Iterable[float | None]) -> tuple[float, float]:
-    """From 0 to 1 where all values are shares, else a range that holds 0 and all of them with some air."""
-    finite = [end for end in ends if is_defined(end)]
-    if all(0 <= end <= 1 for end in finite):
+    """From 0 to 1 where all values are shares, else a range that holds 0 and all of them."""
+    finite = [0.0, *(end for end in ends if is_defined(end))]
+    if min(finite) >= 0 and max(finite) <= 1:
         return 0.0, 1.0
-    return padded([0.0, *finite])
+    low, high = padded(finite)
+    return (low if min(finite) < 0 else 0.0), (high if max(finite) > 0 else 0.0)
 
 
 def marks(x: Scale, y: Scale, data: Iterable[Datum]) -> tuple[Mark, ...]:
@@ -165,6 +166,6 @@ def crowd(
         mean_y = sum(py * count for _, py, count in members) / total
         title = f"{names[0]} {number(mean_x)}, {names[1]} {number(mean_y)}"
         title += f": {total} samples" if total > 1 else ""
-        radius = round(2.6 + min(4.0, 0.7 * math.log2(total)), 1)
+        radius = round(3.0 + min(4.0, 0.7 * math.log2(total)), 1)
         drawn.append(Mark(x(mean_x), y(mean_y), None, None, radius, title))
     return tuple(drawn)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from evaluator.records import SampleScore, TaskKind, Truth
 from evaluator.report.numbers import OUTCOMES
+from evaluator.report.pages import higher_is_better
 from evaluator.report.sample_page import Answer
 from hooke.types import SampleOutcome
 
-WORST = 12
+WORST = 8
 """Samples of each model that a task page shows."""
 
 BINS = 10
@@ -29,6 +30,7 @@ class Card:
     title: str
     outcome: str
     text: str
+    metric: str
 
 
 @dataclass(slots=True)
@@ -68,15 +70,15 @@ class Gathered:
         del self.worst[WORST:]
 
 
-def badness(
-    index: int, score: SampleScore, metric: str, higher_is_better: bool | None
-) -> tuple[int, float, int]:
+def badness(index: int, score: SampleScore, metric: str) -> tuple[int, float, int]:
     """What sorts scores: failed, unparsed and abstained first, then by the metric, worst first."""
     value = score.metrics.get(metric)
+    rank = -OUTCOMES.index(score.outcome.value)
     if value is None:
-        worse = math.inf
-    elif higher_is_better is None:
-        worse = -abs(value)
-    else:
-        worse = value if higher_is_better else -value
-    return (-OUTCOMES.index(score.outcome.value), worse, index)
+        return (rank, math.inf, index)
+    return (rank, value if higher_is_better(metric) else -value, index)
+
+
+def right(score: SampleScore, metric: str) -> bool:
+    """True if a sample was answered and nothing is wrong with the answer."""
+    return score.metrics.get(metric) == (1.0 if higher_is_better(metric) else 0.0)

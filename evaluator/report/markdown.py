@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from evaluator.records import Estimate, ModelSummary, RunSummary, TaskSummary
 from evaluator.report.numbers import (
     OUTCOMES,
+    STRICT_MEANING,
     UNDEFINED,
     find,
     interval,
@@ -31,7 +32,7 @@ def render_markdown(summary: RunSummary) -> str:
         f"# {_text(summary.suite)}",
         f"Evaluation {_text(summary.evaluation_id)}, {_text(summary.create_time)}, "
         f"{_text(summary.state.replace('_', ' '))}. "
-        "Square brackets hold 95 % intervals. Strict: samples without an answer count as wrong.",
+        f"Square brackets hold 95 % intervals. {STRICT_MEANING}",
     ]
     for task in summary.tasks:
         parts += _task(task)

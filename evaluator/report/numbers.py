@@ -12,6 +12,11 @@ from hooke.types import SampleOutcome
 
 UNDEFINED = "undefined"
 
+STRICT_MEANING = (
+    "Strict: abstained and unparsed samples count as wrong. Failed ones, lost by the infrastructure, are in "
+    "the coverage only."
+)
+
 OUTCOMES = tuple(outcome.value for outcome in SampleOutcome)
 """The order in which outcomes are shown: scored, abstained, unparsed, failed."""
 
@@ -30,6 +35,11 @@ def number(value: float | None) -> str:
     size = abs(value)
     decimals = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
     return f"{value:,.{decimals}f}"
+
+
+def short(value: float | None) -> str:
+    """A number of a single sample: a whole one without decimals."""
+    return number(int(value) if is_defined(value) and value == int(value) else value)
 
 
 def interval(estimate: Estimate) -> str:

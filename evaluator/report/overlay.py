@@ -65,9 +65,9 @@ def compare(truth: LabelImage, answer: LabelImage) -> Overlay:
         answer.shape[1],
         answer.shape[0],
         (
-            outline(MISSED, truth, matching.missed),
-            outline(SPURIOUS, answer, matching.spurious),
             outline(FOUND, answer, matching.found),
+            outline(SPURIOUS, answer, matching.spurious),
+            outline(MISSED, truth, matching.missed),
         ),
     )
 

@@ -117,12 +117,12 @@ def profile(
     return Chart(title, _in_words(profiles), axis, metric, ticks, y.ticks(), tuple(series))
 
 
-def reliability(name: str, style: int, data: Sequence[Datum]) -> Chart:
+def reliability(name: str, style: int, data: Sequence[Datum], count: int) -> Chart:
     """Share of right answers against stated confidence, with the line of perfect calibration."""
     x, y = x_scale(-0.03, 1.03), y_scale(-0.03, 1.03)
     return Chart(
         name,
-        " ".join(f"{datum.title}." for datum in data),
+        f"{number(count)} answers with probabilities.",
         "confidence",
         "share of right answers",
         x.ticks(),

@@ -52,7 +52,7 @@ class RowsFile:
 
     def add(self, name: str, sample: SamplePage) -> None:
         """Write one sample; `name` is that of its page."""
-        for axis, value in sample.row.slices.items():
+        for axis, value in sample.slices.items():
             self._slices.setdefault(axis, set()).add(value)
         thumbnail = sample.image.thumbnail if isinstance(sample.image, ImageView) else ""
         row = (
@@ -60,7 +60,7 @@ class RowsFile:
             thumbnail,
             sample.title,
             sample.truth,
-            sample.row.slices,
+            sample.slices,
             [self._result(answer) for answer in sample.answers],
         )
         self._file.write(_json(row) + ",\n")

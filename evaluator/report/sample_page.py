@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evaluator.aggregate import slices_of
 from evaluator.records import Prediction, SampleRow, SampleScore
 from evaluator.report.contents import LabelImage, ReportSample, SampleResultView
 from evaluator.report.numbers import number
@@ -41,6 +43,7 @@ class SamplePage:
     title: str
     truth: str
     row: SampleRow
+    slices: Mapping[str, str]
     image: ImageView | str
     panels: tuple[Panel, ...]
     answers: tuple[Answer, ...]
@@ -71,8 +74,9 @@ def sample_page(page: TaskPage, sample: ReportSample, image: ImageView | str) ->
         if masks:
             panels.append(_panel(answers[-1], sample.truth.labels, result.labels))
     truth = next((answer.score.truth for answer in answers if answer.score.truth), "")
-    title = sample.row.source or f"Sample {sample.row.index + 1}"
-    return SamplePage(title, truth, sample.row, image, tuple(panels), tuple(answers))
+    title = sample.row.source.rsplit("/", 1)[-1] or f"Sample {sample.row.index + 1}"
+    slices = slices_of(page.task.kind, sample.row, answers[0].score) if answers else sample.row.slices
+    return SamplePage(title, truth, sample.row, slices, image, tuple(panels), tuple(answers))
 
 
 def reason(result: SampleResultView | Answer) -> str:

@@ -127,7 +127,7 @@ def _classification(page: TaskPage, gathered: Mapping[str, Gathered]) -> list[Pl
             ends = wilson(chosen.right, chosen.count)
             data.append(Datum(confidence, right, title, ends.low, ends.high))
         if data:
-            charts.append(reliability(_named(line), line.style, data))
+            charts.append(reliability(_named(line), line.style, data, sum(chosen.count for chosen in bins)))
     return [
         PlotSection(
             "Reliability of the probabilities",

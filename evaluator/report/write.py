@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from evaluator.metrics.catalogue import METRICS
 from evaluator.records import RunSummary
 from evaluator.report import charts, numbers
-from evaluator.report.collect import Card, Gathered, badness
+from evaluator.report.collect import Card, Gathered, badness, right
 from evaluator.report.contents import ReportSample
 from evaluator.report.markdown import render_markdown
-from evaluator.report.pages import Line, TaskPage, higher_is_better, model_facts, task_pages, totals
+from evaluator.report.pages import Line, TaskPage, model_facts, task_pages, totals
 from evaluator.report.rows import RowsFile
 from evaluator.report.sample_page import Answer, SamplePage, reason, sample_page
 from evaluator.report.sections import plot_sections, slice_chart
@@ -92,7 +92,8 @@ class _Site:
         for answer in shown.answers:
             gathered = self._gathered[sample.task][answer.model]
             gathered.add(page.task.kind, sample.truth, answer)
-            gathered.show(_card(page, name, shown, answer))
+            if not right(answer.score, page.worst_by):
+                gathered.show(_card(page, name, shown, answer))
 
     def finish(self) -> Path:
         """Write the pages about all samples."""
@@ -110,7 +111,7 @@ class _Site:
         (self._out / "report.json").write_text(render_json(self._summary), encoding="utf-8")
         (self._out / "report.md").write_text(render_markdown(self._summary), encoding="utf-8")
         facts = {"totals": totals(self._summary), "models": model_facts(self._summary)}
-        return self._write("index.html", "index.jinja", **facts)
+        return self._write("index.html", "index.jinja", current="index", **facts)
 
     def _write(self, name: str, template: str, **context: object) -> Path:
         path = self._out / name
@@ -122,12 +123,13 @@ def _card(page: TaskPage, name: str, sample: SamplePage, answer: Answer) -> Card
     score = answer.score
     scored = score.outcome is SampleOutcome.SCORED
     return Card(
-        badness(sample.row.index, score, page.worst_by, higher_is_better(page.worst_by)),
+        badness(sample.row.index, score, page.worst_by),
         f"samples/{page.slug}/{name}.html#{answer.anchor}",
         f"images/{sample.image.thumbnail}" if isinstance(sample.image, ImageView) else "",
         sample.title,
         score.outcome.value,
         f"{score.answer} / true {score.truth}" if scored else reason(answer) or f"true {score.truth}",
+        numbers.short(score.metrics.get(page.worst_by)) if scored else "",
     )
 
 
@@ -139,11 +141,12 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("interval", "method", "moment", "number", "percent", "seconds"):
+    for name in ("interval", "method", "moment", "number", "percent", "seconds", "short"):
         environment.filters[name] = getattr(numbers, name)
     environment.tests["defined_number"] = numbers.is_defined
     environment.globals |= {
         "find": numbers.find,
+        "current": "samples",
         "frame": charts,
         "meanings": {metric.name: metric.meaning for metrics in METRICS.values() for metric in metrics},
         "metric_names": numbers.metric_names,
@@ -154,6 +157,7 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         "slice_axes": numbers.slice_axes,
         "slice_chart": slice_chart,
         "slice_values": numbers.slice_values,
+        "strict_meaning": numbers.STRICT_MEANING,
         "summary": summary,
     }
     return environment

@@ -95,15 +95,13 @@ function card(item, position) {
   const picture = row[1]
     ? element("img", { src: `images/${row[1]}`, alt: "", loading: "lazy", width: 160, height: 160 })
     : element("span", { className: "no-image", textContent: "no image" });
-  const lines = [element("span", { className: "card-title", textContent: row[2] })];
-  lines.push(element("span", { className: `outcome ${outcome}`, textContent: outcome }));
+  const lines = [element("span", { className: "card-title", title: row[2], textContent: row[2] })];
+  const value = sort === "latency" ? `${result[4]} ms` : result[6][place] ?? null;
+  if (outcome !== "scored") lines.push(element("span", { className: `outcome ${outcome}`, textContent: outcome }));
+  else if (value !== null) lines.push(element("strong", { textContent: value }));
   if (data.models.length > 1) lines.push(element("span", { className: "card-text", textContent: data.models[result[0]] }));
   const text = outcome === "scored" ? `${result[2]} / true ${row[3]}` : result[3] || `true ${row[3]}`;
   lines.push(element("span", { className: "card-text", textContent: text }));
-  if (sort === "latency") lines.push(element("span", { className: "card-text", textContent: `${result[4]} ms` }));
-  if (place >= 0 && (result[6][place] ?? null) !== null) {
-    lines.push(element("span", { className: "card-text", textContent: `${sort} ${result[6][place]}` }));
-  }
   const link = element("a", { className: "card", href: href(item) }, picture, ...lines);
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
