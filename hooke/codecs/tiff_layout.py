@@ -62,21 +62,28 @@ def of_unknown_axis(pages: Sequence[int]) -> Layout:
     return Layout(pages=tuple(pages), axes=UNKNOWN_AXIS, shape=(len(pages),))
 
 
-def read_imagej(fields: Mapping[str, str], page_count: int) -> Layout:
+def read_imagej(fields: Mapping[str, str], samples: int, page_count: int) -> Layout:
     """The layout that an ImageJ description tells.
+
+    Args:
+        fields: see `imagej_fields`.
+        samples: samples of a pixel on a page, which some writers count as channels too.
+        page_count: pages in the file.
 
     Raises:
         ImageUnreadableError: the file has fewer pages than the description says.
     """
-    sizes = {
-        letter: _positive(fields.get(name, "1"))
-        for letter, name in (("T", "frames"), ("Z", "slices"), ("C", "channels"))
-    }
-    count = _positive(fields.get("images", "1"))
-    if math.prod(sizes.values()) != count:
-        # A plain stack, or RGB samples that were counted as channels.
-        return of_unknown_axis(range(_available(count, page_count)))
-    return arrange(range(_available(count, page_count)), sizes)
+    names = {"T": "frames", "Z": "slices", "C": "channels"}
+    order = fields.get("order", "czt").upper()[::-1]
+    if sorted(order) != sorted(names):
+        order = "TZC"
+    sizes = {letter: _positive(fields.get(names[letter], "1")) for letter in order}
+    if sizes["C"] == samples:
+        sizes["C"] = 1
+    count = math.prod(sizes.values())
+    if count > 1:
+        return arrange(range(_available(count, page_count)), sizes)
+    return of_unknown_axis(range(_available(_positive(fields.get("images", "1")), page_count)))
 
 
 def imagej_fields(description: str) -> dict[str, str]:

@@ -48,7 +48,9 @@ def vendor_pixel_size(page: tifffile.TiffPage) -> PixelSize | None:
 
 def imagej_pixel_size(fields: Mapping[str, str], page: tifffile.TiffPage) -> PixelSize | None:
     """The pixel size of an ImageJ file: pixels per unit in the resolution tags, the unit in its text."""
-    unit = fields.get("unit", "")
+    if "unit" not in fields:
+        return resolution_pixel_size(page)
+    unit = fields["unit"]
     x_step, y_step = (1 / value if value else None for value in _resolution(page))
     size = pixel_size([(x_step, unit), (y_step, unit), (fields.get("spacing"), unit)], PixelSizeSource.IMAGEJ)
     if size is None or (unit in ("inch", "in") and _from_graphics(size)):

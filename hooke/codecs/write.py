@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,13 @@ def encode(micrograph: Micrograph) -> bytes:
     axes = micrograph.axes
     order = [letter for letter in "TCZYXS" if letter in axes]
     pixels = micrograph.pixels.transpose([axes.index(letter) for letter in order])
-    metadata: dict[str, Any] = {"axes": "".join(order), "SignificantBits": micrograph.bit_depth}
+    metadata: dict[str, Any] = {
+        "axes": "".join(order),
+        "SignificantBits": micrograph.bit_depth,
+        # The same image gives the same bytes: files are known by their hash.
+        "UUID": f"urn:uuid:{uuid.UUID(hex=micrograph.sha256[:32])}",
+        "Creator": "Hooke",
+    }
     if micrograph.channel_names:
         metadata["Channel"] = {"Name": list(micrograph.channel_names)}
     if micrograph.pixel_size is not None:
