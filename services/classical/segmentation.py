@@ -1,50 +1,198 @@
-"""The segmentation pipeline: plane, foreground, objects, scores."""
+"""The segmentation pipeline: view, foreground, objects, filters, scores."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.filters import threshold_li
+from skimage.filters import threshold_otsu
 
-from hooke.types import UsedParameter
+from hooke.types import Box, UsedParameter
 from runtime.tasks import Segmentation, SegmentTask
+from services.classical.background import light_field, local_mean, noise_sigma
+from services.classical.infobar import InfoBar, find_info_bar
+from services.classical.measure import contrasts, shapes
 from services.classical.parameters import ClassicalParameters
-from services.classical.planes import to_plane
+from services.classical.planes import Plane, candidate_planes, channels_last, intensity_ranges
 from services.classical.split import split_touching
+from services.classical.threshold import Foreground, Levelled, floors, foreground, local_window_px
+
+SMOOTHING_PX = 1.0
+"""Sigma of the Gaussian that every view is smoothed with."""
+DEFAULT_DIAMETER_PX = 15.0
+"""Diameter that is assumed where none can be estimated."""
+MIN_AREA_PX = 15
+"""Smaller regions cannot be told from noise, whatever the scale."""
+MIN_AREA_FRACTION = 0.1
+"""Smallest object as a fraction of the typical one."""
+MIN_CONTRAST_FRACTION = 0.25
+"""Faintest object as a fraction of the median contrast."""
+MIN_CONTRAST_NOISE = 4.0
+"""Faintest object in standard deviations of the smoothed noise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One way to look at the image, and what is seen.
+
+    Attributes:
+        plane: where it came from.
+        levelled: the plane made ready for thresholds.
+        noise: standard deviation of the noise left in it.
+        diameter_px: diameter of a typical object.
+        foreground: its objects by half of Otsu's threshold, the default floor.
+    """
+
+    plane: Plane
+    levelled: Levelled
+    noise: float
+    diameter_px: float
+    foreground: Foreground
 
 
 def segment_image(task: SegmentTask) -> Segmentation:
-    """Find the objects of one image."""
+    """Find the objects of one image; a flat one has none."""
     parameters = task.parameters or ClassicalParameters()
-    plane = to_plane(task.image)
-    values = plane.values
-    polarity = parameters.polarity
-    if polarity is None:
-        dark = np.median(values) > 0.5
-        polarity = "dark_on_bright" if dark else "bright_on_dark"
-    if polarity == "dark_on_bright":
-        values = 1 - values
-    smooth = ndimage.gaussian_filter(values, 1)
-    if float(np.ptp(smooth)) < 1e-6:
-        return Segmentation(np.zeros(values.shape, np.int32), np.zeros(0), ())
-    mask = smooth > np.maximum(ndimage.gaussian_filter(smooth, 10), 0.7 * threshold_li(smooth))
+    pixels = channels_last(task.image)
+    bar = find_info_bar(pixels.mean(axis=-1) if pixels.shape[-1] > 1 else pixels[..., 0])
+    seam = None if bar is None else bar.top
+    field = pixels if bar is None else np.delete(pixels, np.s_[bar.top : bar.bottom], axis=0)
+    ranges = intensity_ranges(field)
+    planes = candidate_planes(field, task.image.axes.endswith("S"), parameters.polarity)
+    views = [_view(plane, task.expected_diameter_px, seam) for plane in planes if np.ptp(plane.values) > 0]
+    if not views:
+        return Segmentation(np.zeros(pixels.shape[:2], np.int32), np.zeros(0), (), _box(bar, pixels), ranges)
+    view = max(views, key=lambda candidate: candidate.foreground.quality)
+    chosen = _best_foreground(view, seam)
+    labels = _objects(view, chosen, task.expected_diameter_px, parameters)
+    minimum = _min_area(labels, task.expected_diameter_px, parameters)
+    labels = _filtered(labels, view, minimum, parameters)
+    scores = contrasts(labels, view.levelled.values, _reach(view.diameter_px)).probabilities
+    if bar is not None:
+        labels = np.insert(labels, [bar.top] * (bar.bottom - bar.top), 0, axis=0)
+    used = _used(task, parameters, view, chosen, minimum)
+    return Segmentation(labels, scores, used, _box(bar, pixels), ranges)
+
+
+def _view(plane: Plane, expected_diameter_px: float | None, seam: int | None) -> View:
+    """Smooth a plane, even its light out, and find the scale of its objects."""
+    values = ndimage.gaussian_filter(plane.values, SMOOTHING_PX)
+    values -= light_field(values)
+    slopes = np.gradient(np.pad(values, 1, mode="edge"))
+    gradient = np.hypot(*slopes)[1:-1, 1:-1]
+    # The noise of a Gaussian-smoothed image is that of its pixels over 2 sqrt(pi) sigma.
+    noise = noise_sigma(plane.values) / (2 * np.sqrt(np.pi) * SMOOTHING_PX)
+    otsu = float(threshold_otsu(values))
+    diameter = expected_diameter_px or _typical_diameter(values > otsu)
+    levelled = Levelled(values, gradient, local_mean(values, local_window_px(diameter)))
+    return View(plane, levelled, noise, diameter, foreground(levelled, diameter, "otsu", 0.5 * otsu, seam))
+
+
+def _typical_diameter(mask: NDArray[np.bool_]) -> float:
+    """Estimate the diameter of the object that a random foreground pixel belongs to."""
     mask = ndimage.binary_opening(ndimage.binary_fill_holes(mask))
-    labels = split_touching(mask, 1.0)
+    labels = split_touching(mask, mask.astype(np.float32))
     areas = np.bincount(labels.ravel())[1:]
-    typical = float(np.median(areas[areas >= 15])) if (areas >= 15).any() else 15.0
-    minimum = parameters.min_area_px if parameters.min_area_px is not None else int(max(15, 0.15 * typical))
-    labels = _keep(labels, np.flatnonzero(areas >= minimum) + 1)
-    used = (
-        UsedParameter("polarity", polarity, parameters.polarity is None),
-        UsedParameter("min_area_px", minimum, parameters.min_area_px is None),
-    )
-    count = int(labels.max(initial=0))
-    return Segmentation(labels, np.full(count, 0.5), used, None, plane.intensity_ranges)
+    areas = np.sort(areas[areas >= MIN_AREA_PX])
+    if not areas.size:
+        return DEFAULT_DIAMETER_PX
+    total = np.cumsum(areas)
+    return float(2 * np.sqrt(areas[np.searchsorted(total, total[-1] / 2)] / np.pi))
 
 
-def _keep(labels: NDArray[np.int32], kept: NDArray[np.intp]) -> NDArray[np.int32]:
-    """Drop all but the labels `kept` and number these 1..N in order."""
-    table = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
-    table[kept] = np.arange(1, len(kept) + 1)
+def _best_foreground(view: View, seam: int | None) -> Foreground:
+    """Choose the floor by the criterion of `threshold.quality`."""
+    candidates = [view.foreground]
+    for method, floor in floors(view.levelled.values).items():
+        if method != view.foreground.method:
+            candidates.append(foreground(view.levelled, view.diameter_px, method, floor, seam))
+    return max(candidates, key=lambda candidate: candidate.quality)
+
+
+def _objects(
+    view: View, chosen: Foreground, expected_diameter_px: float | None, parameters: ClassicalParameters
+) -> NDArray[np.int32]:
+    """Label the foreground, touching objects apart unless the request says otherwise."""
+    if parameters.touching_objects_split is False:
+        labels, _ = ndimage.label(chosen.mask)
+        return labels.astype(np.int32)
+    if expected_diameter_px is None:
+        return split_touching(chosen.mask, view.levelled.values)
+    window = max(5, 2 * int(expected_diameter_px / 4) + 1)
+    smoothing = max(1.0, 0.08 * expected_diameter_px)
+    return split_touching(chosen.mask, view.levelled.values, smoothing, window)
+
+
+def _min_area(
+    labels: NDArray[np.int32], expected_diameter_px: float | None, parameters: ClassicalParameters
+) -> int:
+    """Smallest object kept, in pixels: as asked, or a fraction of the typical object."""
+    if parameters.min_area_px is not None:
+        return parameters.min_area_px
+    areas = np.bincount(labels.ravel())[1:]
+    areas = np.sort(areas[areas >= MIN_AREA_PX])
+    typical = 0.0
+    if expected_diameter_px is not None:
+        typical = np.pi / 4 * expected_diameter_px**2
+    elif areas.size:
+        total = np.cumsum(areas)
+        typical = float(areas[np.searchsorted(total, total[-1] / 2)])
+    return max(MIN_AREA_PX, int(MIN_AREA_FRACTION * typical))
+
+
+def _filtered(
+    labels: NDArray[np.int32], view: View, minimum: int, parameters: ClassicalParameters
+) -> NDArray[np.int32]:
+    """Drop objects that are too small, too large, too faint or, if asked, cut by the border."""
+    areas = shapes(labels).areas
+    kept = areas >= minimum
+    if parameters.max_area_px is not None:
+        kept &= areas <= parameters.max_area_px
+    if parameters.border_objects_excluded:
+        for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+            kept[edge[edge > 0] - 1] = False
+    labels = _keep(labels, kept)
+    difference = contrasts(labels, view.levelled.values, _reach(view.diameter_px)).differences
+    if not difference.size:
+        return labels
+    faintest = max(MIN_CONTRAST_FRACTION * float(np.median(difference)), MIN_CONTRAST_NOISE * view.noise)
+    return _keep(labels, difference >= faintest)
+
+
+def _keep(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Drop the labels that are not kept and number the others 1..N in order."""
+    table = np.concatenate([[0], np.cumsum(kept) * kept]).astype(np.int32)
     return table[labels]
+
+
+def _reach(diameter_px: float) -> int:
+    """Width of the surroundings that an object is compared with, in pixels."""
+    return max(2, round(0.15 * diameter_px))
+
+
+def _box(bar: InfoBar | None, pixels: NDArray[np.generic]) -> Box | None:
+    """The banner as a box."""
+    if bar is None:
+        return None
+    return Box(0, bar.top, pixels.shape[1], bar.bottom - bar.top)
+
+
+def _used(
+    task: SegmentTask, parameters: ClassicalParameters, view: View, chosen: Foreground, minimum: int
+) -> tuple[UsedParameter, ...]:
+    """Every parameter with its value, and whether the request or the model chose it."""
+    used = [
+        UsedParameter("polarity", view.plane.polarity, parameters.polarity is None),
+        UsedParameter("plane", view.plane.name, chosen_by_server=True),
+        UsedParameter("expected_diameter_px", view.diameter_px, task.expected_diameter_px is None),
+        UsedParameter("threshold_method", chosen.method, chosen_by_server=True),
+        UsedParameter("threshold_value", chosen.floor, chosen_by_server=True),
+        UsedParameter("min_area_px", minimum, parameters.min_area_px is None),
+        UsedParameter("border_objects_excluded", bool(parameters.border_objects_excluded)),
+        UsedParameter("touching_objects_split", parameters.touching_objects_split is not False),
+    ]
+    if parameters.max_area_px is not None:
+        used.append(UsedParameter("max_area_px", parameters.max_area_px))
+    return tuple(used)
