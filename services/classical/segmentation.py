@@ -17,12 +17,15 @@ from services.classical.measure import contrasts, shapes
 from services.classical.parameters import ClassicalParameters
 from services.classical.planes import Plane, candidate_planes, channels_last, intensity_ranges
 from services.classical.split import split_touching
-from services.classical.threshold import Foreground, Levelled, floors, foreground, local_window_px
+from services.classical.threshold import Foreground, Levelled, fill_small_holes, floors, foreground, local_window_px
 
 SMOOTHING_PX = 1.0
 """Sigma of the Gaussian that every view is smoothed with."""
 DEFAULT_DIAMETER_PX = 15.0
 """Diameter that is assumed where none can be estimated."""
+MIN_RADIUS_PX = 1.5
+MAX_HOLE_FRACTION = 0.02
+DIAMETER_FACTOR = 2.2
 MIN_AREA_PX = 15
 """Smaller regions cannot be told from noise, whatever the scale."""
 MIN_AREA_FRACTION = 0.1
@@ -91,15 +94,19 @@ def _view(plane: Plane, expected_diameter_px: float | None, seam: int | None) ->
 
 
 def _typical_diameter(mask: NDArray[np.bool_]) -> float:
-    """Estimate the diameter of the object that a random foreground pixel belongs to."""
-    mask = ndimage.binary_opening(ndimage.binary_fill_holes(mask))
-    labels = split_touching(mask, mask.astype(np.float32))
-    areas = np.bincount(labels.ravel())[1:]
-    areas = np.sort(areas[areas >= MIN_AREA_PX])
-    if not areas.size:
+    """Estimate the diameter of the object that a random foreground pixel belongs to.
+
+    Every maximum of the distance transform stands for one object, as wide as the maximum is high.
+    """
+    mask = ndimage.binary_opening(fill_small_holes(mask, MAX_HOLE_FRACTION * mask.size))
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1].astype(np.float32)
+    distance = ndimage.gaussian_filter(distance, 1.0)
+    peaks = (distance == ndimage.maximum_filter(distance, size=5)) & (distance > MIN_RADIUS_PX)
+    radii = np.sort(distance[peaks])
+    if not radii.size:
         return DEFAULT_DIAMETER_PX
-    total = np.cumsum(areas)
-    return float(2 * np.sqrt(areas[np.searchsorted(total, total[-1] / 2)] / np.pi))
+    total = np.cumsum(radii**2)
+    return float(DIAMETER_FACTOR * radii[np.searchsorted(total, total[-1] / 2)])
 
 
 def _best_foreground(view: View, seam: int | None) -> Foreground:
