@@ -1,0 +1,102 @@
+"""Everything behind the gateway: which replicas serve what, and how they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from gateway.routes import EVALUATOR, Routes
+from gateway.upstream import Health, Upstream
+from hooke import errors
+
+_RETRY_AFTER_S = 1.0
+"""Delay that is asked for where nothing can be reached: about what a service needs to be noticed again."""
+
+
+class Replicas:
+    """The upstreams that serve one thing; they take turns."""
+
+    def __init__(self, name: str, upstreams: Sequence[Upstream]) -> None:
+        self.name = name
+        self.upstreams = tuple(upstreams)
+        self._turn = 0
+
+    def pick(self) -> Upstream:
+        """The next one that serves; else one that can be reached, which says itself why it does not serve.
+
+        Raises:
+            UpstreamFailedError: none can be reached.
+        """
+        for wanted in ((Health.SERVING,), (Health.NOT_SERVING, Health.UNKNOWN)):
+            able = [upstream for upstream in self.upstreams if upstream.health in wanted]
+            if able:
+                self._turn += 1
+                return able[self._turn % len(able)]
+        raise errors.UpstreamFailedError(
+            f"{self.name} cannot be reached", metadata={"upstream": self.name}, retry_after_s=_RETRY_AFTER_S
+        )
+
+    @property
+    def serving(self) -> bool:
+        """True if at least one of them serves."""
+        return any(upstream.health is Health.SERVING for upstream in self.upstreams)
+
+
+class Fleet:
+    """All upstreams of the routes. An address that stands in several routes is one upstream.
+
+    Args:
+        routes: what is served where.
+        connect: makes an upstream out of an address.
+        changed: called after every change of the health of an upstream.
+    """
+
+    def __init__(
+        self, routes: Routes, connect: Callable[[str], Upstream], changed: Callable[[Upstream], None]
+    ) -> None:
+        groups = {**routes.models, **({EVALUATOR: routes.evaluator} if routes.evaluator else {})}
+        self.upstreams: Mapping[str, Upstream] = {
+            address: connect(address) for addresses in groups.values() for address in addresses
+        }
+        replicas = {
+            name: Replicas(name, [self.upstreams[address] for address in addresses])
+            for name, addresses in groups.items()
+        }
+        self.evaluator = replicas.pop(EVALUATOR, None)
+        self.models: Mapping[str, Replicas] = replicas
+        self.default_model = routes.default_model
+        self._changed = changed
+        self._watches: list[asyncio.Task[None]] = []
+
+    def model(self, name: str) -> Replicas:
+        """The replicas of a model; an empty name is the default model.
+
+        Raises:
+            UnknownModelError: there is none of this name.
+        """
+        replicas = self.models.get(name or self.default_model)
+        if replicas is None:
+            raise errors.UnknownModelError(
+                f"there is no model {name!r}; there are {', '.join(sorted(self.models))}",
+                metadata={"model": name, "models": ",".join(sorted(self.models))},
+            )
+        return replicas
+
+    @property
+    def serving(self) -> bool:
+        """True if at least one upstream serves."""
+        return any(upstream.health is Health.SERVING for upstream in self.upstreams.values())
+
+    def start(self) -> None:
+        """Begin to follow the health of every upstream."""
+        self._watches = [
+            asyncio.create_task(upstream.watch(self._changed)) for upstream in self.upstreams.values()
+        ]
+
+    async def close(self) -> None:
+        """Stop following and close every connection."""
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        for upstream in self.upstreams.values():
+            await upstream.close()
