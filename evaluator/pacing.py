@@ -1,9 +1,9 @@
 """How fast a model is asked, and when to stop asking it.
 
 Each model of a run has one `Pacer`. It starts with few calls at a time, allows more while answers come and
-computing takes longer than queueing, halves them when the model says that it is full, waits as long as it
-says, and goes down to one call, further and further apart, while the model does not answer at all. A model
-from which nothing has come for the whole of its patience is given up: nobody waits for ever.
+calls do not wait longer than they compute, halves them when the model says that it is full, waits as long
+as it says, and goes down to one call, further and further apart, while the model does not answer at all. A
+model from which nothing has come for the whole of its patience is given up: nobody waits for ever.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from hooke.errors import HookeError, UnavailableError
 
-_SHORT_QUEUE_S = 0.05
-"""Time in the queue that says nothing yet: batching and scheduling take as much."""
+_SHORT_WAIT_S = 0.02
+"""A wait that says nothing yet: decoding, batching and encoding take as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,12 @@ class Pacer:
         self._in_flight -= 1
         self._changed.set()
 
-    def answered(self, *, queue_s: float, compute_s: float) -> None:
-        """Note an answer, and what the model said of the time that it took."""
+    def answered(self, *, waited_s: float, compute_s: float) -> None:
+        """Note an answer, and how long the service had it wait and computed."""
         self.alive()
         used = self._limit < 2 * self._in_flight
-        # More calls at a time make a queue longer, not a model faster.
-        if used and queue_s <= max(compute_s, _SHORT_QUEUE_S):
+        # Where calls wait longer than they compute, more of them make a queue longer, not a model faster.
+        if used and waited_s <= max(compute_s, _SHORT_WAIT_S):
             growth = 1 if self._limit < self._threshold else 1 / self._limit
             self._limit = min(self._limit + growth, self._pace.most)
 

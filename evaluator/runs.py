@@ -67,6 +67,15 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownSample:
+    """What tells one sample from another: its place in the dataset, its id, and the hash of its truth."""
+
+    position: int
+    sample_id: str
+    truth_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a score stands in the order of the dataset: what a page ends with."""
 

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS samples (
     task INTEGER NOT NULL,
     position INTEGER NOT NULL,
     sample_id TEXT NOT NULL,
+    truth_digest TEXT NOT NULL,
     source TEXT NOT NULL,
     slices TEXT NOT NULL,
     cluster TEXT,

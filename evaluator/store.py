@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -28,12 +29,10 @@ from typing import Any
 from evaluator import schema
 from evaluator.journal import Entry, Located, read_predictions, shallow
 from evaluator.records import Prediction, SampleRow, SampleScore
-from evaluator.runs import Place, PlacedScore, RunRecord, RunSpec, TaskPlan, TaskRecord
+from evaluator.rows import RUN_COLUMNS, TASK_COLUMNS, read_run, read_score, read_task
+from evaluator.runs import KnownSample, Place, PlacedScore, RunRecord, RunSpec, TaskPlan, TaskRecord
 from evaluator.writer import Writer
 from hooke.types import Evaluation, EvaluationState, SampleOutcome, TaskProgress
-
-_RUN = "run, evaluation_id, spec, suite_name, models, state, state_message, create_time, end_time, provenance"
-_TASK = "evaluation_id, task, name, digest, ordinal, tasks.models, sample_count"
 
 
 class RunsFolderError(Exception):
@@ -100,20 +99,20 @@ class RunStore:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 row,
             )
-            query = f"SELECT {_RUN} FROM runs WHERE evaluation_id = ?"  # noqa: S608
-            return _run(connection.execute(query, (evaluation_id,)).fetchone())
+            query = f"SELECT {RUN_COLUMNS} FROM runs WHERE evaluation_id = ?"  # noqa: S608
+            return read_run(connection.execute(query, (evaluation_id,)).fetchone())
 
         return self._writer.execute(statement)
 
     def get(self, evaluation_id: str) -> RunRecord | None:
         """A run, if it is there."""
-        rows = self._read(f"SELECT {_RUN} FROM runs WHERE evaluation_id = ?", evaluation_id)  # noqa: S608
-        return _run(rows[0]) if rows else None
+        rows = self._read(f"SELECT {RUN_COLUMNS} FROM runs WHERE evaluation_id = ?", evaluation_id)  # noqa: S608
+        return read_run(rows[0]) if rows else None
 
     def newest(self, limit: int, before: int | None = None) -> list[RunRecord]:
         """Runs, the newest first; only those with a smaller number than `before`."""
-        query = f"SELECT {_RUN} FROM runs WHERE ? IS NULL OR run < ? ORDER BY run DESC LIMIT ?"  # noqa: S608
-        return [_run(row) for row in self._read(query, before, before, limit)]
+        query = f"SELECT {RUN_COLUMNS} FROM runs WHERE ? IS NULL OR run < ? ORDER BY run DESC LIMIT ?"  # noqa: S608
+        return [read_run(row) for row in self._read(query, before, before, limit)]
 
     def unfinished(self) -> list[str]:
         """Ids of the runs that have not ended, the oldest first."""
@@ -189,17 +188,26 @@ class RunStore:
         """Keep how many samples the dataset of a task has."""
         return self._write("UPDATE tasks SET sample_count = ? WHERE task = ?", (sample_count, task.number))
 
-    def forget_samples(self, task: TaskRecord) -> Future[None]:
-        """Forget which samples a task has: its dataset is another one. Predictions stay."""
-        return self._write("DELETE FROM samples WHERE task = ?", (task.number,))
-
-    def add_sample(self, task: TaskRecord, row: SampleRow) -> Future[None]:
-        """Keep what the report needs of a sample."""
+    def add_sample(self, task: TaskRecord, row: SampleRow, truth_digest: str) -> Future[None]:
+        """Keep what the report needs of a sample, and the hash of its truth."""
         return self._write(
-            "INSERT OR REPLACE INTO samples (task, position, sample_id, source, slices, cluster)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (task.number, row.index, row.sample_id, row.source, json.dumps(dict(row.slices)), row.cluster),
+            "INSERT INTO samples (task, position, sample_id, truth_digest, source, slices, cluster)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                task.number,
+                row.index,
+                row.sample_id,
+                truth_digest,
+                row.source,
+                json.dumps(dict(row.slices)),
+                row.cluster,
+            ),
         )
+
+    def known_samples(self, task: TaskRecord) -> list[KnownSample]:
+        """What tells the samples seen so far apart, in the order of the dataset."""
+        query = "SELECT position, sample_id, truth_digest FROM samples WHERE task = ? ORDER BY position"
+        return [KnownSample(*row) for row in self._read(query, task.number)]
 
     def samples(self, task: TaskRecord) -> list[SampleRow]:
         """The samples seen so far, in the order of the dataset."""
@@ -282,12 +290,20 @@ class RunStore:
     def scores(self, task: TaskRecord, model: str) -> list[SampleScore]:
         """Every score of a model in a task, in no order."""
         query = "SELECT score FROM scores WHERE task = ? AND model = ?"
-        return [_score(row[0]) for row in self._read(query, task.number, model)]
+        return [read_score(row[0]) for row in self._read(query, task.number, model)]
 
     def scored(self, task: TaskRecord, model: str) -> set[str]:
         """Ids of the samples whose present prediction has a score."""
         query = "SELECT sample_id FROM scores WHERE task = ? AND model = ?"
         return {row[0] for row in self._read(query, task.number, model)}
+
+    def failure_reasons(self, task: TaskRecord) -> Counter[str]:
+        """How often the samples of a task failed for which reason."""
+        query = (
+            "SELECT json_extract(score, '$.error_reason'), count(*) FROM scores"
+            " WHERE task = ? AND outcome = ? GROUP BY 1"
+        )
+        return Counter(dict(self._read(query, task.number, SampleOutcome.FAILED)))
 
     def placed_scores(
         self, task: TaskRecord, model: str, after: Place | None, limit: int
@@ -318,7 +334,7 @@ class RunStore:
             limit,
         )
         for row_position, row_model, score in rows:
-            yield PlacedScore(Place(task.ordinal, row_position, row_model), _score(score))
+            yield PlacedScore(Place(task.ordinal, row_position, row_model), read_score(score))
 
     # The whole
 
@@ -354,34 +370,12 @@ class RunStore:
         return self._writer.execute(execute)
 
 
-def _run(row: Sequence[Any]) -> RunRecord:
-    number, evaluation_id, spec, suite_name, models, state, message, created, ended, provenance = row
-    content = json.loads(spec)
-    return RunRecord(
-        number=number,
-        evaluation_id=evaluation_id,
-        spec=RunSpec(**{**content, "models": tuple(content["models"])}),
-        suite_name=suite_name,
-        models=tuple(json.loads(models)),
-        state=EvaluationState(state),
-        state_message=message,
-        create_time=datetime.fromisoformat(created),
-        end_time=None if ended is None else datetime.fromisoformat(ended),
-        provenance=json.loads(provenance),
-    )
-
-
 def _tasks(connection: sqlite3.Connection, evaluation_id: str) -> list[TaskRecord]:
     query = (
-        f"SELECT {_TASK} FROM tasks JOIN runs USING (run)"  # noqa: S608
+        f"SELECT {TASK_COLUMNS} FROM tasks JOIN runs USING (run)"  # noqa: S608
         " WHERE evaluation_id = ? AND ordinal IS NOT NULL ORDER BY ordinal"
     )
-    return [
-        TaskRecord(run_id, number, name, digest, ordinal, tuple(json.loads(models)), sample_count)
-        for run_id, number, name, digest, ordinal, models, sample_count in connection.execute(
-            query, (evaluation_id,)
-        )
-    ]
+    return [read_task(row) for row in connection.execute(query, (evaluation_id,))]
 
 
 def _index(connection: sqlite3.Connection, task: int, located: Located) -> None:
@@ -399,8 +393,3 @@ def _index(connection: sqlite3.Connection, task: int, located: Located) -> None:
             located.length,
         ),
     )
-
-
-def _score(text: str) -> SampleScore:
-    content = json.loads(text)
-    return SampleScore(**{**content, "outcome": SampleOutcome(content["outcome"])})

@@ -26,11 +26,11 @@ async def fill(pacer: Pacer) -> list[Turn]:
     return [await pacer.turn() for _ in range(pacer.limit)]
 
 
-async def round_trip(pacer: Pacer, queue_s: float = 0.0, compute_s: float = 1.0) -> None:
+async def round_trip(pacer: Pacer, waited_s: float = 0.0, compute_s: float = 1.0) -> None:
     """Take every turn, and have every call answered."""
     turns = await fill(pacer)
     for _ in turns:
-        pacer.answered(queue_s=queue_s, compute_s=compute_s)
+        pacer.answered(waited_s=waited_s, compute_s=compute_s)
     for _ in turns:
         pacer.done()
 
@@ -88,7 +88,7 @@ async def test_unavailable_goes_down_to_one() -> None:
     assert pacer.limit == 1
     probe = await pacer.turn()
     assert probe.probing
-    pacer.answered(queue_s=0, compute_s=1)
+    pacer.answered(waited_s=0, compute_s=1)
     pacer.done()
     assert not (await pacer.turn()).probing
     pacer.done()
@@ -100,9 +100,9 @@ async def test_unavailable_goes_down_to_one() -> None:
 # A queue that takes longer than computing is not made longer.
 async def test_queueing_stops_growth() -> None:
     pacer = Pacer(Pace(start=4), Clock())
-    await round_trip(pacer, queue_s=2.0, compute_s=1.0)
+    await round_trip(pacer, waited_s=2.0, compute_s=1.0)
     assert pacer.limit == 4
-    await round_trip(pacer, queue_s=0.01, compute_s=0.001)
+    await round_trip(pacer, waited_s=0.01, compute_s=0.001)
     assert pacer.limit == 8
 
 
@@ -111,7 +111,7 @@ async def test_unused_limit_does_not_grow() -> None:
     pacer = Pacer(Pace(start=4), Clock())
     for _ in range(10):
         await pacer.turn()
-        pacer.answered(queue_s=0, compute_s=1)
+        pacer.answered(waited_s=0, compute_s=1)
         pacer.done()
     assert pacer.limit == 4
 

@@ -227,7 +227,9 @@ def test_scores_are_paged_in_the_order_of_the_dataset(store: RunStore, size: int
     tasks = store.tasks(RUN)
     for task in tasks:
         for index in reversed(range(3)):
-            store.add_sample(task, SampleRow(f"{task.name}{9 - index}", index, "file", {"blur": "1"}, None))
+            store.add_sample(
+                task, SampleRow(f"{task.name}{9 - index}", index, "file", {"blur": "1"}, None), "t"
+            )
             for model in ("a", "b"):
                 store.add_prediction(task, answer(f"{task.name}{9 - index}", model=model), None)
                 store.add_score(task, score(f"{task.name}{9 - index}", model=model)).result(WAIT_S)
@@ -240,6 +242,7 @@ def test_scores_are_paged_in_the_order_of_the_dataset(store: RunStore, size: int
         seen += [(scored.score.sample_id, scored.score.model) for scored in page]
         after = page[-1].place
     assert seen == [(f"{name}{9 - i}", model) for name in "yx" for i in range(3) for model in "ab"]
+    assert [known.position for known in store.known_samples(tasks[0])] == [0, 1, 2]
     only_b = [scored.score.model for scored in store.placed_scores(tasks[0], "b", None, 9)]
     assert only_b == ["b", "b", "b"]
     assert store.samples(tasks[0])[1] == SampleRow("y8", 1, "file", {"blur": "1"}, None)

@@ -1,0 +1,85 @@
+"""The evaluator's process: every object is made here."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from concurrent.futures import ThreadPoolExecutor
+
+from evaluator.pacing import Pace
+from evaluator.runner import Limits, Runner
+from evaluator.service import NAME, EvaluationServicer
+from evaluator.settings import EvaluatorSettings
+from evaluator.store import RunsFolderError, RunStore
+from evaluator.supervisor import Supervisor
+from hooke import AsyncClient, Tls
+from hooke.v1 import evaluation_service_pb2_grpc
+from runtime.metrics import Metrics
+from runtime.server import Server, run
+from runtime.settings import PREFIX, SettingsError
+
+
+class EvaluatorApp:
+    """The evaluator, with the server that it is reached through.
+
+    Args:
+        settings: validated settings.
+
+    Raises:
+        SettingsError: the folder of the runs cannot be used.
+    """
+
+    def __init__(self, settings: EvaluatorSettings) -> None:
+        try:
+            self._store = RunStore(settings.evaluator_runs_dir)
+        except RunsFolderError as error:
+            raise SettingsError(f"{PREFIX}EVALUATOR_RUNS_DIR: {error}") from error
+        self._grace_s = settings.grace_s
+        self._threads = ThreadPoolExecutor(settings.evaluator_threads, thread_name_prefix="hooke-evaluator")
+        self._client = AsyncClient(settings.evaluator_gateway, tls=_tls(settings), retries=False)
+        limits = Limits(
+            pace=Pace(most=settings.evaluator_max_in_flight, patience_s=settings.evaluator_patience_s),
+            call_timeout_s=settings.evaluator_call_timeout_s,
+            samples_in_memory=settings.evaluator_samples_in_memory,
+        )
+        root = settings.evaluator_data_root
+        runner = Runner(self._store, self._client, root, limits, self._threads)
+        self._supervisor = Supervisor(self._store, runner, self._threads, settings.evaluator_max_runs)
+        self.server = Server(settings, "evaluator", Metrics())
+        servicer = EvaluationServicer(self._supervisor, self._store, root, self._threads)
+        add = evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server
+        self.server.add(NAME, functools.partial(add, servicer))
+
+    async def run(self) -> None:
+        """Serve until SIGTERM; unfinished runs are taken up when the evaluator is back."""
+        stopping = asyncio.create_task(self._stop_runs())
+        try:
+            await run(self.server, self.load, self.close)
+        finally:
+            stopping.cancel()
+
+    async def load(self) -> None:
+        """Take up the runs that an earlier process left unfinished."""
+        await self._supervisor.start()
+
+    async def close(self) -> None:
+        """Stop every run, if that has not happened yet, and let go of everything."""
+        await self._supervisor.stop(self._grace_s)
+        await self._client.close()
+        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._store.close)
+
+    async def _stop_runs(self) -> None:
+        """Stop the runs as soon as the server drains: who watches them is in flight until then."""
+        await self.server.draining.wait()
+        await self._supervisor.stop(self._grace_s)
+
+
+def _tls(settings: EvaluatorSettings) -> Tls | None:
+    if settings.evaluator_gateway_ca_file is None:
+        return None
+    return Tls(
+        settings.evaluator_gateway_ca_file,
+        settings.evaluator_gateway_certificate_file,
+        settings.evaluator_gateway_key_file,
+    )

@@ -1,0 +1,209 @@
+"""One question to a model, and what came of it as a prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.pacing import GivenUpError, Pacer
+from evaluator.records import Prediction, Sample, TaskKind
+from evaluator.suites import TaskSpec
+from hooke import errors
+from hooke.aio import AsyncClient
+from hooke.types import ClassifyResult, CountResult, SampleOutcome, SegmentResult, Task
+
+MOST_TRIES = 3
+"""Times that one sample may meet a model that goes away, before it is taken to be the sample's fault."""
+MOST_REFUSALS = 100
+"""Times that one sample may be told to come back later; between them the model answers others."""
+
+MODEL_TASKS = {
+    TaskKind.SEGMENTATION: Task.SEGMENT,
+    TaskKind.COUNTING: Task.COUNT,
+    TaskKind.CLASSIFICATION: Task.CLASSIFY,
+}
+"""What a model must be able to do for each kind of task."""
+
+_REFUSALS = (errors.QueueFullError, errors.ModelLoadingError, errors.DrainingError)
+"""The model did not look at the request and asks for it later."""
+_PASSING = (errors.UnavailableError, errors.ResourceExhaustedError, errors.ImageNotFoundError)
+"""Another call may do better. Beside refusals: whether the sample or the model is to blame is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What must not change of a model within a run."""
+
+    version: str
+    weights_digest: str | None
+
+    def __str__(self) -> str:
+        return f"version {self.version or 'unknown'}, weights {self.weights_digest or 'none'}"
+
+
+class ModelChangedError(Exception):
+    """A model is not the one that the run began with."""
+
+    def __init__(self, model: str, before: Identity, now: Identity) -> None:
+        super().__init__(
+            f"the model {model!r} has changed: this evaluation began with {before}, and now it is {now}. "
+            "Answers of both would be mixed. Start a new evaluation (another request_id), or bring the model "
+            "back as it was and create this one again."
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A prediction that is not on disk yet; `labels` is its label image, if it has one."""
+
+    prediction: Prediction
+    labels: NDArray[np.integer[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A task as it is put to a model.
+
+    Attributes:
+        examples: labelled images that the model may look at.
+    """
+
+    spec: TaskSpec
+    model: str
+    examples: tuple[tuple[bytes, str], ...] = ()
+
+
+class Asker:
+    """Asks one model of one run.
+
+    Args:
+        client: reaches the models; makes each call once and fails at once where nobody listens.
+        pacer: of the model.
+        timeout_s: deadline of each call.
+        identity: what the model must be; None: whatever the first answer says.
+    """
+
+    def __init__(
+        self, client: AsyncClient, pacer: Pacer, timeout_s: float, identity: Identity | None
+    ) -> None:
+        self._client = client
+        self._pacer = pacer
+        self._timeout_s = timeout_s
+        self._identity = identity
+
+    async def ask(self, question: Question, sample: Sample, attempt: int) -> Answer:
+        """Ask until there is an answer or no hope of one; a bounded number of times.
+
+        Raises:
+            StoppedError: the run stops; nothing is known of the sample.
+            ModelChangedError: somebody else answered.
+        """
+        tries = refusals = 0
+        while True:
+            try:
+                turn = await self._pacer.turn()
+            except GivenUpError as error:
+                return _failure(question, sample, attempt, error.cause)
+            sent = time.monotonic()
+            try:
+                result = await self._call(question, sample)
+            except errors.HookeError as error:
+                passing = isinstance(error, _PASSING) and not isinstance(error, errors.OutOfMemoryError)
+                if passing or isinstance(error, errors.DeadlineExceededError):
+                    self._pacer.failed(turn, error)
+                else:
+                    self._pacer.alive()
+                refused = isinstance(error, _REFUSALS)
+                refusals += refused
+                tries += not refused and not turn.probing
+                if not passing or tries >= MOST_TRIES or refusals >= MOST_REFUSALS:
+                    return _failure(question, sample, attempt, error)
+            else:
+                latency_s = time.monotonic() - sent
+                waited_s = result.cost.total_s - result.cost.compute_s
+                self._pacer.answered(waited_s=waited_s, compute_s=result.cost.compute_s)
+                self._check(question.model, result)
+                return _answer(question, sample, attempt, result, latency_s)
+            finally:
+                self._pacer.done()
+
+    async def _call(self, question: Question, sample: Sample) -> SegmentResult | CountResult | ClassifyResult:
+        spec = question.spec
+        if spec.kind is TaskKind.CLASSIFICATION:
+            return await self._client.classify(
+                sample.image,
+                model=question.model,
+                labels=spec.labels,
+                examples=question.examples,
+                timeout_s=self._timeout_s,
+            )
+        ask = self._client.segment if spec.kind is TaskKind.SEGMENTATION else self._client.count
+        return await ask(
+            sample.image,
+            model=question.model,
+            expected_diameter_px=spec.expected_diameter_px,
+            expected_diameter_um=spec.expected_diameter_um,
+            pixel_size=sample.pixel_size,
+            timeout_s=self._timeout_s,
+        )
+
+    def _check(self, model: str, result: SegmentResult | CountResult | ClassifyResult) -> None:
+        now = Identity(result.provenance.model_version, result.provenance.weights_digest)
+        if self._identity is None:
+            self._identity = now
+        elif now != self._identity:
+            raise ModelChangedError(model, self._identity, now)
+
+
+def identity_of(prediction: Prediction) -> Identity:
+    """Who gave an answer."""
+    return Identity(prediction.provenance["model_version"], prediction.provenance["weights_digest"])
+
+
+def _failure(question: Question, sample: Sample, attempt: int, error: errors.HookeError) -> Answer:
+    return Answer(
+        Prediction(
+            task=question.spec.name,
+            model=question.model,
+            sample_id=sample.sample_id,
+            outcome=SampleOutcome.FAILED,
+            # A server of another kind, or of a later version, has words of its own.
+            error_reason=error.reason
+            or error.metadata.get("reason")
+            or error.metadata.get("code", "UNKNOWN"),
+            error_message=error.message,
+            attempt=attempt,
+        )
+    )
+
+
+def _answer(
+    question: Question,
+    sample: Sample,
+    attempt: int,
+    result: SegmentResult | CountResult | ClassifyResult,
+    latency_s: float,
+) -> Answer:
+    answered = Prediction(
+        task=question.spec.name,
+        model=question.model,
+        sample_id=sample.sample_id,
+        outcome=SampleOutcome.SCORED,
+        provenance=dataclasses.asdict(result.provenance),
+        latency_s=latency_s,
+        queue_s=result.cost.queue_s,
+        compute_s=result.cost.compute_s,
+        attempt=attempt,
+    )
+    if isinstance(result, SegmentResult):
+        scores = tuple(instance.score for instance in result.instances if instance.score is not None)
+        whole = len(scores) == len(result.instances)
+        return Answer(replace(answered, scores=scores if whole else None), result.labels)
+    if isinstance(result, CountResult):
+        return Answer(replace(answered, count=result.count))
+    return Answer(replace(answered, label=result.label, probabilities=dict(result.probabilities)))

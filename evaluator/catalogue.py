@@ -1,0 +1,131 @@
+"""Which samples a task has, found while they are read: no dataset is read as a whole before it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluator.datasets import Dataset
+from evaluator.records import Sample, SampleRow, Truth
+from evaluator.runs import KnownSample, TaskRecord
+from evaluator.store import RunStore
+from hooke.errors import HookeError
+
+
+class DatasetChangedError(Exception):
+    """A dataset is not the one that the run began with, or cannot be read any more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """A sample with the hash of its truth."""
+
+    sample: Sample
+    truth_digest: str
+
+
+class Catalogue:
+    """The samples of one task, shared by the models that answer it.
+
+    The same image with the same question may be listed more than once: the first one in the order of the
+    dataset stands for all, whichever was read first.
+
+    Args:
+        dataset: opened.
+        task: its task.
+        store: where the samples are noted.
+        threads: where they are read.
+        known: what was noted before, in the order of the dataset.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        task: TaskRecord,
+        store: RunStore,
+        threads: Executor,
+        known: Sequence[KnownSample],
+    ) -> None:
+        self.dataset = dataset
+        self._task = task
+        self._store = store
+        self._threads = threads
+        self._known: dict[int, KnownSample | None] = {sample.position: sample for sample in known}
+        self._ids = {sample.sample_id for sample in known}
+        self._next = 0
+        self._changed = asyncio.Condition()
+        self._advance()
+
+    @property
+    def duplicate_count(self) -> int:
+        """Listed samples that are another one's image; as far as was read."""
+        return sum(sample is None for sample in self._known.values())
+
+    def sample_id(self, index: int) -> str | None:
+        """Id of a sample; None if it was not read yet, or is a duplicate."""
+        known = self._known.get(index)
+        return None if known is None else known.sample_id
+
+    async def sample(self, index: int) -> Sample | None:
+        """Read a sample; None if it is a duplicate of an earlier one.
+
+        Every sample before it must have been asked for, or be known.
+
+        Raises:
+            DatasetChangedError: it cannot be read, or is not what was noted before.
+        """
+        read = await asyncio.get_running_loop().run_in_executor(self._threads, _read, self.dataset, index)
+        found = KnownSample(index, read.sample.sample_id, read.truth_digest)
+        async with self._changed:
+            await self._changed.wait_for(lambda: index in self._known or self._next == index)
+            writes = [] if index in self._known else self._note(found, read.sample)
+            self._changed.notify_all()
+        for write in writes:
+            await asyncio.wrap_future(write)
+        known = self._known[index]
+        if known is None:
+            return None
+        if known != found:
+            raise DatasetChangedError(
+                f"the dataset of task {self._task.name!r} has changed since this evaluation began: "
+                f"{read.sample.source} is not the sample that it was. Start a new evaluation (another "
+                "request_id), or bring the data back as they were and create this one again."
+            )
+        return read.sample
+
+    def _note(self, found: KnownSample, sample: Sample) -> list[Future[None]]:
+        """Say what a sample is; return what writes it down."""
+        duplicate = found.sample_id in self._ids
+        self._ids.add(found.sample_id)
+        self._known[found.position] = None if duplicate else found
+        self._advance()
+        if duplicate:
+            return [self._store.set_sample_count(self._task, len(self.dataset) - self.duplicate_count)]
+        row = SampleRow(found.sample_id, found.position, sample.source, sample.slices, sample.cluster)
+        return [self._store.add_sample(self._task, row, found.truth_digest)]
+
+    def _advance(self) -> None:
+        while self._next in self._known:
+            self._next += 1
+
+
+def _read(dataset: Dataset, index: int) -> _Read:
+    try:
+        sample = dataset[index]
+    except (HookeError, OSError) as error:
+        raise DatasetChangedError(f"sample {index} of {dataset.name} cannot be read: {error}") from error
+    return _Read(sample, truth_digest(sample.truth))
+
+
+def truth_digest(truth: Truth) -> str:
+    """SHA-256 of what is known of a sample; the same for the same truth on every machine."""
+    digest = hashlib.sha256(repr((truth.count, truth.label)).encode())
+    if truth.labels is not None:
+        digest.update(repr(truth.labels.shape).encode())
+        digest.update(np.ascontiguousarray(truth.labels, dtype="<i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""One task with one model: every sample gets an outcome.
+
+Each lane goes through the dataset on its own, so that a slow or dead model holds up nobody else. It has a
+bounded number of samples in memory; how many of them are with the model is up to the model's pacer, which
+all lanes of that model share. Reading, encoding and scoring happen on threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from evaluator.asking import Answer, Asker, Question
+from evaluator.catalogue import Catalogue
+from evaluator.control import Control
+from evaluator.pacing import StoppedError
+from evaluator.records import Prediction, Sample
+from evaluator.runs import TaskRecord
+from evaluator.scoring import score
+from evaluator.store import RunStore
+from evaluator.threads import on
+from hooke.masks import write_label_tiff
+from hooke.types import SampleOutcome
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lane:
+    """A task with a model, and what was known of it when the run was taken up.
+
+    Attributes:
+        outcomes: of the predictions on disk, by sample id.
+        scored: ids of the samples whose prediction has a score.
+    """
+
+    task: TaskRecord
+    question: Question
+    catalogue: Catalogue
+    asker: Asker
+    outcomes: Mapping[str, SampleOutcome]
+    scored: frozenset[str]
+
+    def answered(self, sample_id: str) -> bool:
+        """True if there is a prediction that stays: only what FAILED is asked for again."""
+        return self.outcomes.get(sample_id, SampleOutcome.FAILED) is not SampleOutcome.FAILED
+
+    def finished(self, sample_id: str) -> bool:
+        """True if nothing is left to do."""
+        return self.answered(sample_id) and sample_id in self.scored
+
+
+class LaneWorker:
+    """Takes lanes from end to end.
+
+    Args:
+        store: where predictions and scores go.
+        threads: for what takes processor time or reads files.
+        window: most samples of a lane in memory.
+    """
+
+    def __init__(self, store: RunStore, threads: Executor, window: int) -> None:
+        self._store = store
+        self._threads = threads
+        self._window = window
+
+    async def go_through(self, lane: Lane, control: Control) -> None:
+        """Give every sample of a lane an outcome, in the order of the dataset, until the run stops."""
+        window = asyncio.Semaphore(self._window)
+
+        async def finish(index: int) -> None:
+            try:
+                await self._finish(lane, index)
+                control.changed()
+            except StoppedError:
+                pass  # it is asked when the run is taken up again
+            finally:
+                window.release()
+
+        async with asyncio.TaskGroup() as group:
+            for index in range(len(lane.catalogue.dataset)):
+                sample_id = lane.catalogue.sample_id(index)
+                if sample_id is not None and lane.finished(sample_id):
+                    continue
+                await window.acquire()
+                if control.stopping:
+                    break
+                group.create_task(finish(index))
+
+    async def _finish(self, lane: Lane, index: int) -> None:
+        sample = await lane.catalogue.sample(index)
+        if sample is None or lane.finished(sample.sample_id):
+            return
+        if lane.answered(sample.sample_id):
+            answer = await on(self._threads, self._recall, lane, sample)
+        else:
+            answer = await self._ask(lane, sample)
+        result = await on(self._threads, score, lane.question.spec, sample, answer.prediction, answer.labels)
+        await asyncio.wrap_future(self._store.add_score(lane.task, result))
+
+    async def _ask(self, lane: Lane, sample: Sample) -> Answer:
+        """Ask the model, and put what it said on disk before anything else."""
+        attempt = 1
+        if sample.sample_id in lane.outcomes:
+            failed = await on(self._threads, self._recall, lane, sample)
+            attempt = failed.prediction.attempt + 1
+        answer = await lane.asker.ask(lane.question, sample, attempt)
+        mask = None if answer.labels is None else await on(self._threads, _encode, answer.labels)
+        kept = self._store.add_prediction(lane.task, answer.prediction, mask)
+        return Answer(await asyncio.wrap_future(kept), answer.labels)
+
+    def _recall(self, lane: Lane, sample: Sample) -> Answer:
+        """Read what is on disk."""
+        prediction = self._store.predictions(lane.task, sample.sample_id)[lane.question.model]
+        return Answer(prediction, read_mask(self._store.folder(lane.task.evaluation_id), prediction))
+
+
+def read_mask(folder: Path, prediction: Prediction) -> NDArray[np.integer[Any]] | None:
+    """The label image of a prediction, H x W integers with 0 background; None if it has none."""
+    if prediction.mask_file is None:
+        return None
+    labels: NDArray[np.integer[Any]] = tifffile.imread(folder / prediction.mask_file)
+    return labels
+
+
+def _encode(labels: NDArray[np.integer[Any]]) -> bytes:
+    file = BytesIO()
+    write_label_tiff(file, labels)
+    return file.getvalue()

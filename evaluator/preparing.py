@@ -1,0 +1,132 @@
+"""From what was asked for to what can be run: suite, data folder, datasets, models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluator.asking import MODEL_TASKS
+from evaluator.datasets import Dataset, open_dataset
+from evaluator.datasets.specs import FolderSpec
+from evaluator.runs import RunSpec
+from evaluator.suites import Suite, TaskSpec, builtin_suite, load_suite
+from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.types import ModelInfo, ModelState
+
+DATA_ROOT = "HOOKE_EVALUATOR_DATA_ROOT"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenTask:
+    """A task with its dataset, listed, and the labelled images that models may look at."""
+
+    spec: TaskSpec
+    dataset: Dataset
+    examples: tuple[tuple[bytes, str], ...]
+
+
+def suite_of(spec: RunSpec) -> Suite:
+    """Read the suite of a run.
+
+    Raises:
+        InvalidRequestError: there is none of that name, or it is not valid; names every faulty field.
+    """
+    suite = builtin_suite(spec.suite_name) if spec.suite_name else load_suite(spec.suite_yaml)
+    names: dict[str, str] = {}
+    for index, task in enumerate(suite.tasks):
+        first = names.setdefault(task.digest, task.name)
+        if first != task.name:
+            raise _invalid(f"suite.tasks[{index}]", f"asks the same as the task {first!r}; ask it once")
+    return suite
+
+
+def data_dir_of(spec: RunSpec, suite: Suite, data_root: Path | None) -> Path | None:
+    """Find the data folder of a run; None if the suite needs none.
+
+    Args:
+        spec: what was asked for.
+        suite: its suite.
+        data_root: the folder that everything must lie under, after symbolic links; None: there is no data.
+
+    Raises:
+        InvalidRequestError: it is missing, or lies elsewhere.
+    """
+    folders = {
+        index: task.dataset.folder
+        for index, task in enumerate(suite.tasks)
+        if isinstance(task.dataset, FolderSpec)
+    }
+    if not folders and not spec.data_dir:
+        return None
+    if data_root is None:
+        raise _invalid("data_dir", f"this evaluator reads no folders: start it with {DATA_ROOT} set")
+    root = data_root.resolve()
+    data_dir = _under(root, root / spec.data_dir, "data_dir")
+    for index, folder in folders.items():
+        _under(root, data_dir / folder, f"suite.tasks[{index}].dataset.folder")
+    return data_dir
+
+
+def open_task(task: TaskSpec, data_dir: Path | None, limit: int | None) -> OpenTask:
+    """List the dataset of a task and read its examples.
+
+    Raises:
+        InvalidRequestError: the folder does not hold what the suite says.
+    """
+    dataset = open_dataset(task.dataset, data_dir, task.kind, limit)
+    examples = tuple((sample.image, str(sample.truth.label)) for sample in dataset.examples())
+    return OpenTask(task, dataset, examples)
+
+
+def models_of(
+    suite: Suite, wanted: Sequence[str], known: Mapping[str, ModelInfo]
+) -> Mapping[str, tuple[str, ...]]:
+    """Choose the models of each task: task -> names.
+
+    Args:
+        suite: the tasks.
+        wanted: names; empty: every model.
+        known: name -> what the gateway says.
+
+    Raises:
+        InvalidRequestError: a model is not known or can do none of the tasks, or a task has no model.
+    """
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise _invalid("models", f"{unknown[0]!r} is unknown; the gateway has {_listed(known)}")
+    names = wanted or sorted(known)
+    chosen = {task.name: tuple(name for name in names if _can(known[name], task)) for task in suite.tasks}
+    for task in suite.tasks:
+        if not chosen[task.name]:
+            raise _invalid("models", f"none of {_listed(names)} can do the task {task.name!r}")
+    idle = [name for name in wanted if not any(name in models for models in chosen.values())]
+    if idle:
+        raise _invalid("models", f"{idle[0]!r} can do none of the suite's tasks")
+    return chosen
+
+
+def _can(info: ModelInfo, task: TaskSpec) -> bool:
+    silent = info.state is not ModelState.READY and not info.tasks  # it will say once it is up
+    return silent or MODEL_TASKS[task.kind] in info.tasks
+
+
+def _under(root: Path, path: Path, field: str) -> Path:
+    try:
+        resolved = path.resolve()
+        inside, there = resolved.is_relative_to(root), resolved.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, links in a circle
+        raise _invalid(field, "is no path of a folder") from error
+    if not inside:
+        raise _invalid(field, f"must lie under the folder that {DATA_ROOT} names")
+    if not there:
+        raise _invalid(field, f"there is no such folder under the one that {DATA_ROOT} names")
+    return resolved
+
+
+def _listed(names: Sequence[str] | Mapping[str, object]) -> str:
+    return ", ".join(repr(name) for name in names) or "none"
+
+
+def _invalid(field: str, description: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{field}: {description}", violations=[FieldViolation(field, description)])

@@ -1,0 +1,164 @@
+"""Where the figures of a run come from: everything that would have to be the same to get them again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from evaluator.datasets.specs import SimulatedSpec
+from evaluator.metrics.intervals import SEED
+from evaluator.preparing import OpenTask
+from evaluator.runs import KnownSample, RunRecord, TaskRecord
+from evaluator.store import RunStore
+from evaluator.suites import Suite
+from hooke.types import ModelInfo
+
+_PACKAGES = (
+    "hooke",
+    "grpcio",
+    "imagecodecs",
+    "numpy",
+    "pillow",
+    "protobuf",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "tifffile",
+)
+"""What reads images, draws, compares and computes intervals."""
+
+_GIT_TIMEOUT_S = 10
+
+
+def code() -> dict[str, Any]:
+    """The code that runs here; the commit is None outside of a git checkout."""
+    return {
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": _dirty(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _model(info: ModelInfo) -> dict[str, Any]:
+    """What the gateway says of a model."""
+    return {
+        "version": info.version,
+        "weights_digest": info.weights_digest,
+        "code_version": info.code_version,
+        "device": info.device,
+        "description": info.description,
+        "licences": {
+            "code": info.licences.code,
+            "weights": info.licences.weights,
+            "training_data": info.licences.training_data,
+        },
+    }
+
+
+def of_run(
+    run: RunRecord, suite: Suite, opened: Sequence[OpenTask], infos: Iterable[ModelInfo], gateway: str
+) -> dict[str, Any]:
+    """What is known of a run before it sends anything.
+
+    Args:
+        run: with the provenance of the time when it was last taken up, if it was.
+        suite: its suite.
+        opened: its tasks.
+        infos: the models that take part.
+        gateway: the address that they are reached through.
+    """
+    this = code()
+    part = {
+        "start_time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_commit": this["git_commit"],
+        "git_dirty": this["git_dirty"],
+    }
+    return {
+        "models": {info.name: _model(info) for info in infos},
+        "datasets": {
+            task.spec.name: {"name": task.dataset.name, "listed_count": len(task.dataset)} for task in opened
+        },
+        "suite": {"name": suite.name, "sha256": suite.digest},
+        "tasks": {task.name: task.digest for task in suite.tasks},
+        "seeds": {
+            "intervals": SEED,
+            **{
+                task.name: task.dataset.seed
+                for task in suite.tasks
+                if isinstance(task.dataset, SimulatedSpec)
+            },
+        },
+        "request": {
+            "request_id": run.spec.request_id,
+            "data_dir": run.spec.data_dir,
+            "sample_limit": run.spec.sample_limit,
+        },
+        "gateway": gateway,
+        "code": this,
+        "parts": [*run.provenance.get("parts", []), part],
+    }
+
+
+def of_datasets(store: RunStore, tasks: Sequence[TaskRecord], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance of a run with what was seen of its datasets."""
+    seen = {}
+    for task in tasks:
+        samples = store.known_samples(task)
+        seen[task.name] = {
+            **before["datasets"][task.name],
+            "sample_count": len(samples),
+            "manifest_sha256": manifest_digest(samples),
+        }
+    return {**before, "datasets": seen}
+
+
+def manifest_digest(samples: Iterable[KnownSample]) -> str:
+    """SHA-256 over the ids and the truths of a dataset's samples, in its order."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.sample_id} {sample.truth_digest}\n".encode())
+    return digest.hexdigest()
+
+
+def same_code(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """True if figures of both may stand beside each other: neither code was changed by hand."""
+    return one == other and not one.get("git_dirty")
+
+
+def _dirty() -> bool | None:
+    status = _git("status", "--porcelain", "--untracked-files=no")
+    return None if status is None else bool(status)
+
+
+def _git(*arguments: str) -> str | None:
+    git = shutil.which("git")
+    if git is None:
+        return None
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(  # noqa: S603  (fixed arguments)
+            [git, "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,152 @@
+"""From what the store has of a run to its report."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+from evaluator.aggregate import summarise
+from evaluator.catalogue import DatasetChangedError
+from evaluator.control import Control
+from evaluator.lanes import read_mask
+from evaluator.pacing import StoppedError
+from evaluator.preparing import OpenTask, suite_of
+from evaluator.records import RunSummary, TaskSummary
+from evaluator.report import ReportSample, SampleResultView, render_json, render_markdown, write_report
+from evaluator.runs import RunRecord, TaskRecord
+from evaluator.store import RunStore
+from evaluator.suites import Suite, TaskSpec
+from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.types import EvaluationState, ReportFormat
+
+FOLDER = "report"
+_ALREADY_SMALL = {".png", ".jpg", ".webp"}
+_TEXTS: Mapping[ReportFormat, tuple[str, Callable[[RunSummary], str]]] = {
+    ReportFormat.JSON: ("report.json", render_json),
+    ReportFormat.MARKDOWN: ("report.md", render_markdown),
+}
+
+
+def summary_of(store: RunStore, run: RunRecord, suite: Suite, state: EvaluationState) -> RunSummary:
+    """Summarise what there is of a run so far.
+
+    Args:
+        store: has it.
+        run: the run, with its provenance.
+        suite: its suite.
+        state: to show: what the run is about to end as, or its own.
+    """
+    specs = {task.digest: task for task in suite.tasks}
+    datasets = run.provenance.get("datasets", {})
+    return RunSummary(
+        evaluation_id=run.evaluation_id,
+        suite=run.suite_name,
+        state=state,
+        create_time=run.create_time.isoformat(),
+        provenance=run.provenance,
+        tasks=tuple(
+            _summary(store, task, specs[task.digest], datasets)
+            for task in store.tasks(run.evaluation_id)
+            if task.digest in specs
+        ),
+    )
+
+
+def _summary(store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mapping[str, Any]) -> TaskSummary:
+    return summarise(
+        spec,
+        datasets.get(task.name, {}).get("name", spec.dataset.loader),
+        store.samples(task),
+        {model: store.scores(task, model) for model in task.models},
+        {model: store.latencies(task, model) for model in task.models},
+    )
+
+
+def write_run_report(
+    store: RunStore, run: RunRecord, summary: RunSummary, opened: Sequence[OpenTask], control: Control
+) -> None:
+    """Write the report of a run into its folder, whole or not at all.
+
+    Raises:
+        StoppedError: the run was interrupted.
+        DatasetChangedError: a sample is not what it was.
+    """
+    folder = store.folder(run.evaluation_id)
+    part, whole = folder / "report.part", folder / FOLDER
+    shutil.rmtree(part, ignore_errors=True)
+    write_report(part, summary, _samples(store, run, opened, control))
+    shutil.rmtree(whole, ignore_errors=True)
+    part.rename(whole)
+
+
+def _samples(
+    store: RunStore, run: RunRecord, opened: Sequence[OpenTask], control: Control
+) -> Iterator[ReportSample]:
+    folder = store.folder(run.evaluation_id)
+    for task, open_task in zip(store.tasks(run.evaluation_id), opened, strict=True):
+        scores = {
+            model: {score.sample_id: score for score in store.scores(task, model)} for model in task.models
+        }
+        for row in store.samples(task):
+            if control.interrupted:
+                raise StoppedError
+            sample = open_task.dataset[row.index]
+            if sample.sample_id != row.sample_id:
+                raise DatasetChangedError(f"{row.source} has changed since it was shown to the models")
+            predictions = store.predictions(task, row.sample_id)
+            yield ReportSample(
+                task=task.name,
+                row=row,
+                image=sample.image,
+                truth=sample.truth,
+                results={
+                    model: SampleResultView(
+                        scores[model][row.sample_id],
+                        predictions[model],
+                        read_mask(folder, predictions[model]),
+                    )
+                    for model in task.models
+                    if row.sample_id in scores[model]
+                },
+            )
+
+
+def remove_report(store: RunStore, run: RunRecord) -> None:
+    """Remove the report of a run that goes on, since it will not be true any more."""
+    shutil.rmtree(store.folder(run.evaluation_id) / FOLDER, ignore_errors=True)
+
+
+def read_report(store: RunStore, run: RunRecord, report_format: ReportFormat) -> bytes:
+    """The report as JSON or Markdown; of a run that has not ended: what there is so far.
+
+    Raises:
+        InvalidRequestError: the run's suite does not exist any more.
+    """
+    name, render = _TEXTS[report_format]
+    path = store.folder(run.evaluation_id) / FOLDER / name
+    if run.state.ended and path.is_file():
+        return path.read_bytes()
+    return render(summary_of(store, run, suite_of(run.spec), run.state)).encode()
+
+
+def zip_report(store: RunStore, run: RunRecord, archive: BinaryIO) -> None:
+    """Write the folder of a report as a zip archive, its files under their relative names.
+
+    Raises:
+        InvalidRequestError: the run has no such report.
+    """
+    folder = store.folder(run.evaluation_id) / FOLDER
+    if not (run.state.ended and folder.is_dir()):
+        why = "it was not carried out to the end" if run.state.ended else "it has not ended"
+        text = f"the evaluation has no HTML report, since {why}; JSON and Markdown show what there is"
+        raise InvalidRequestError(
+            f"report_format: {text}", violations=[FieldViolation("report_format", text)]
+        )
+    with zipfile.ZipFile(archive, "w") as out:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                small = path.suffix in _ALREADY_SMALL
+                method = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
+                out.write(path, path.relative_to(folder), compress_type=method)

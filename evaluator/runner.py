@@ -1,0 +1,236 @@
+"""One run, from what was asked for to the report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from evaluator import provenance
+from evaluator.asking import Asker, ModelChangedError, Question, identity_of
+from evaluator.catalogue import Catalogue, DatasetChangedError
+from evaluator.control import Control
+from evaluator.lanes import Lane, LaneWorker
+from evaluator.pacing import GivenUpError, Pace, StoppedError
+from evaluator.preparing import OpenTask, data_dir_of, models_of, open_task, suite_of
+from evaluator.reporting import remove_report, summary_of, write_run_report
+from evaluator.runs import RunRecord, TaskPlan, TaskRecord
+from evaluator.store import RunStore
+from evaluator.suites import Suite
+from evaluator.threads import on
+from hooke.aio import AsyncClient
+from hooke.errors import DeadlineExceededError, HookeError, ResourceExhaustedError, UnavailableError
+from hooke.types import EvaluationState, ModelInfo
+
+log = structlog.get_logger("hooke.evaluator.runner")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may take.
+
+    Attributes:
+        pace: of each model.
+        call_timeout_s: deadline of one call.
+        samples_in_memory: of the whole run; every lane has at least two.
+    """
+
+    pace: Pace
+    call_timeout_s: float
+    samples_in_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, and why, for a person."""
+
+    state: EvaluationState
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A run that is ready to send samples; `opened` and `tasks` are in the order of the suite."""
+
+    run: RunRecord
+    suite: Suite
+    opened: Sequence[OpenTask]
+    tasks: Sequence[TaskRecord]
+
+
+class Runner:
+    """Carries out runs.
+
+    Args:
+        store: where they are kept.
+        client: reaches the models; without retries of its own, since pacing is done here.
+        data_root: where datasets lie; None: nowhere.
+        limits: of each run.
+        threads: for what takes processor time or reads files.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        client: AsyncClient,
+        data_root: Path | None,
+        limits: Limits,
+        threads: Executor,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._data_root = data_root
+        self._limits = limits
+        self._threads = threads
+
+    async def run(self, run: RunRecord, control: Control) -> Ending | None:
+        """Do what is left of a run.
+
+        Returns:
+            How it ended; None if it was interrupted.
+        """
+        try:
+            prepared = await self._prepare(run, control)
+            await self._send(prepared, control)
+            return await self._conclude(prepared, control)
+        except Exception as error:  # noqa: BLE001  (the boundary: a run that cannot go on says why)
+            cause = _innermost(error)
+            if not isinstance(cause, StoppedError):
+                return Ending(EvaluationState.FAILED, _explain(run, cause))
+            return None if control.interrupted else Ending(EvaluationState.CANCELLED, "Cancelled.")
+        finally:
+            await asyncio.wrap_future(self._store.release(run.evaluation_id))
+
+    async def _prepare(self, run: RunRecord, control: Control) -> _Prepared:
+        await on(self._threads, remove_report, self._store, run)
+        suite = await on(self._threads, suite_of, run.spec)
+        data_dir = await on(self._threads, data_dir_of, run.spec, suite, self._data_root)
+        infos = await self._list_models(control)
+        chosen = models_of(suite, run.models, infos)
+        models = list(dict.fromkeys(name for names in chosen.values() for name in names))
+        opened = [
+            await on(self._threads, open_task, task, data_dir, run.spec.sample_limit) for task in suite.tasks
+        ]
+        plans = [TaskPlan(task.name, task.digest, chosen[task.name]) for task in suite.tasks]
+        tasks = await asyncio.wrap_future(self._store.open(run.evaluation_id, models, plans))
+        present = [infos[name] for name in models]
+        now = await on(self._threads, provenance.of_run, run, suite, opened, present, self._client.address)
+        before = run.provenance.get("code", now["code"])
+        for task, opened_task in zip(tasks, opened, strict=True):
+            await asyncio.wrap_future(self._store.set_sample_count(task, len(opened_task.dataset)))
+            if not provenance.same_code(before, now["code"]):
+                await asyncio.wrap_future(self._store.drop_scores(task))  # all figures by one code
+        await asyncio.wrap_future(self._store.set_provenance(run.evaluation_id, now))
+        return _Prepared(replace(run, provenance=now), suite, opened, tasks)
+
+    async def _list_models(self, control: Control) -> Mapping[str, ModelInfo]:
+        """Ask the gateway, which may still be starting, for its models."""
+        pacer = control.pacer(self._limits.pace)
+        while True:
+            try:
+                turn = await pacer.turn()
+            except GivenUpError as error:
+                raise error.cause from error
+            try:
+                infos = await self._client.models(timeout_s=self._limits.call_timeout_s)
+            except (UnavailableError, ResourceExhaustedError, DeadlineExceededError) as error:
+                pacer.failed(turn, error)
+            else:
+                return {info.name: info for info in infos}
+            finally:
+                pacer.done()
+
+    async def _send(self, prepared: _Prepared, control: Control) -> None:
+        """Take every lane as far as it goes, all at the same time."""
+        control.changed()
+        lanes = await self._lanes(prepared, control)
+        window = max(2, self._limits.samples_in_memory // max(1, len(lanes)))
+        worker = LaneWorker(self._store, self._threads, window)
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                group.create_task(worker.go_through(lane, control))
+
+    async def _lanes(self, prepared: _Prepared, control: Control) -> list[Lane]:
+        askers: dict[str, Asker] = {}
+        lanes = []
+        for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
+            known = await on(self._threads, self._store.known_samples, task)
+            catalogue = Catalogue(opened.dataset, task, self._store, self._threads, known)
+            for model in task.models:
+                if model not in askers:
+                    earlier = await on(self._threads, self._store.any_answer, task.evaluation_id, model)
+                    identity = None if earlier is None else identity_of(earlier)
+                    pacer = control.pacer(self._limits.pace)
+                    askers[model] = Asker(self._client, pacer, self._limits.call_timeout_s, identity)
+                lanes.append(
+                    Lane(
+                        task,
+                        Question(opened.spec, model, opened.examples),
+                        catalogue,
+                        askers[model],
+                        outcomes=await on(self._threads, self._store.outcomes, task, model),
+                        scored=frozenset(await on(self._threads, self._store.scored, task, model)),
+                    )
+                )
+        return lanes
+
+    async def _conclude(self, prepared: _Prepared, control: Control) -> Ending | None:
+        """Say how the run ended, and write its report."""
+        if control.interrupted:
+            return None
+        control.end()
+        return await on(self._threads, self._write_report, prepared, control)
+
+    def _write_report(self, prepared: _Prepared, control: Control) -> Ending:
+        run = prepared.run
+        whole = provenance.of_datasets(self._store, prepared.tasks, run.provenance)
+        self._store.set_provenance(run.evaluation_id, whole).result()
+        ending = _ending(self._store, run, prepared.tasks, cancelled=control.cancelled)
+        run = replace(run, provenance=whole)
+        summary = summary_of(self._store, run, prepared.suite, ending.state)
+        write_run_report(self._store, run, summary, prepared.opened, control)
+        return ending
+
+
+def _ending(store: RunStore, run: RunRecord, tasks: Sequence[TaskRecord], *, cancelled: bool) -> Ending:
+    """What the outcomes of the samples make of a run."""
+    progress = store.evaluation(run).task_progress
+    total = sum(task.sample_count or 0 for task in progress)
+    failed = sum(task.failed_count for task in progress)
+    done = sum(task.done_count for task in progress)
+    reasons: Counter[str] = Counter()
+    for task in tasks:
+        reasons += store.failure_reasons(task)
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    failures = f"{failed} of {total} samples failed ({told})."
+    again = " Create the evaluation again with the same request_id to finish it."
+    if cancelled:
+        message = f"Cancelled after {done} of {total} samples.{again}"
+        return Ending(EvaluationState.CANCELLED, message)
+    if not failed:
+        return Ending(EvaluationState.SUCCEEDED)
+    state = EvaluationState.FAILED if failed == total else EvaluationState.PARTIALLY_SUCCEEDED
+    return Ending(state, failures + again)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first error in a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _explain(run: RunRecord, error: BaseException) -> str:
+    if isinstance(error, HookeError):
+        return error.message
+    if isinstance(error, ModelChangedError | DatasetChangedError):
+        return str(error)
+    log.error("run failed", evaluation_id=run.evaluation_id, exc_info=error)
+    if isinstance(error, OSError):
+        return f"A file of the evaluation could not be read or written: {error.strerror or error}."
+    return f"Internal error; the evaluator's log has the details under {run.evaluation_id}."

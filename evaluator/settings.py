@@ -1,0 +1,65 @@
+"""Settings of the evaluator; the environment is read nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from runtime.settings import PREFIX, Port, ServerSettings, usable_cores
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class EvaluatorSettings(ServerSettings):
+    """What the evaluator needs to know."""
+
+    port: Port = 50061
+    """gRPC port; 0 takes a free one. Not 50051, so that it runs beside a gateway on one machine."""
+    evaluator_gateway: Annotated[str, Field(min_length=1)] = "localhost:50051"
+    """Address that models are reached through: a gateway, or a single model service. The default is where
+    a gateway listens on the same machine."""
+    evaluator_gateway_ca_file: Path | None = None
+    """PEM certificates of the authorities that the gateway's certificate must come from. Absent: no TLS."""
+    evaluator_gateway_certificate_file: Path | None = None
+    """PEM certificate chain of the evaluator, for a gateway that asks for one (mTLS)."""
+    evaluator_gateway_key_file: Path | None = None
+    """PEM private key of that certificate."""
+    evaluator_runs_dir: Path = Path(".hooke/runs")
+    """Folder of the runs: predictions, scores, reports. Under the working directory, so that a checkout
+    keeps its own; one folder belongs to one evaluator."""
+    evaluator_data_root: Path | None = None
+    """Folder that every dataset must lie under, after symbolic links. Absent: only suites that need no data,
+    so that nobody's files can be read by naming them."""
+    evaluator_max_runs: Annotated[int, Field(ge=1)] = 2
+    """Evaluations carried out at the same time; the others wait. Two, so that a short one is not held up by
+    a long one."""
+    evaluator_max_in_flight: Annotated[int, Field(ge=1)] = 32
+    """Most calls in flight to one model of one evaluation. Pacing finds what the model takes; this only
+    bounds it."""
+    evaluator_call_timeout_s: Positive = 120.0
+    """Deadline of one call, in seconds; a sample that takes longer has failed. Long enough for a large image
+    on a slow model."""
+    evaluator_patience_s: Positive = 300.0
+    """Seconds without one answer after which a model that is away, full or silent is given up and its other
+    samples have failed. Longer than a large model takes to load."""
+    evaluator_samples_in_memory: Annotated[int, Field(ge=1)] = 64
+    """Samples of one evaluation that are in memory at a time, shared by its tasks and models, each of which
+    has two at least. Bounds memory, whatever the size of the dataset."""
+    evaluator_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=usable_cores)
+    """Threads that read, encode and score samples and write reports. One for each core by default."""
+
+    @model_validator(mode="after")
+    def _files_are_there(self) -> Self:
+        root, name = self.evaluator_data_root, f"{PREFIX}EVALUATOR_DATA_ROOT"
+        if root is not None and not root.is_dir():
+            raise ValueError(f"{name}: {root} is not a folder")
+        certificate, key = self.evaluator_gateway_certificate_file, self.evaluator_gateway_key_file
+        if (certificate is None) != (key is None):
+            name = f"{PREFIX}EVALUATOR_GATEWAY"
+            raise ValueError(f"{name}_CERTIFICATE_FILE and {name}_KEY_FILE belong together: set both")
+        if certificate is not None and self.evaluator_gateway_ca_file is None:
+            name = f"{PREFIX}EVALUATOR_GATEWAY"
+            raise ValueError(f"{name}_CERTIFICATE_FILE needs {name}_CA_FILE")
+        return self

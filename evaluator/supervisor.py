@@ -1,0 +1,223 @@
+"""All runs of an evaluator: which are carried out, which wait, who watches them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+
+import structlog
+
+from evaluator.control import Control
+from evaluator.runner import Runner
+from evaluator.runs import RunRecord, RunSpec
+from evaluator.store import RunStore
+from evaluator.threads import on
+from hooke.errors import (
+    DrainingError,
+    FieldViolation,
+    InternalError,
+    InvalidRequestError,
+    UnknownEvaluationError,
+)
+from hooke.types import Evaluation, EvaluationState
+
+log = structlog.get_logger("hooke.evaluator.supervisor")
+
+WATCH_INTERVAL_S = 0.25
+"""Least time between two messages of a watch: a few a second are enough for a person."""
+
+_TAKEN_UP_AGAIN = (
+    EvaluationState.PARTIALLY_SUCCEEDED,
+    EvaluationState.FAILED,
+    EvaluationState.CANCELLED,
+)
+
+
+def evaluation_id_of(request_id: str) -> str:
+    """Id of the evaluation that a request creates: the same for the same request, and fit for a folder."""
+    return "eval-" + hashlib.sha256(f"hooke evaluation {request_id}".encode()).hexdigest()[:24]
+
+
+class _Live:
+    """A run that is carried out or waits for its turn."""
+
+    def __init__(self) -> None:
+        self.control = Control(self.change)
+        self.started = False
+        self.task: asyncio.Task[None] | None = None
+        self.version = 0
+        self._changed = asyncio.Event()
+
+    def change(self) -> None:
+        """Wake whoever watches; never waits for them."""
+        self.version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait_beyond(self, version: int) -> None:
+        """Wait until there is something newer than a version."""
+        while self.version == version:
+            await self._changed.wait()
+
+
+class Supervisor:
+    """Starts, takes up, stops and shows runs.
+
+    Args:
+        store: where they are kept.
+        runner: carries one out.
+        threads: for reading from the store.
+        most_runs: runs that are carried out at the same time; the others wait, first come first served.
+    """
+
+    def __init__(self, store: RunStore, runner: Runner, threads: Executor, most_runs: int) -> None:
+        self._store = store
+        self._runner = runner
+        self._threads = threads
+        self._places = asyncio.Semaphore(most_runs)
+        self._creating = asyncio.Lock()
+        self._live: dict[str, _Live] = {}
+        self._closing = False
+
+    async def start(self) -> None:
+        """Take up again what an earlier process left unfinished."""
+        for evaluation_id in await on(self._threads, self._store.unfinished):
+            run = await self._run(evaluation_id)
+            live = self._take_up(evaluation_id)
+            if run.state is EvaluationState.CANCELLING:
+                live.control.cancel()
+
+    async def stop(self, grace_s: float) -> None:
+        """Interrupt every run; what is in flight after `grace_s` is abandoned. They stay unfinished."""
+        self._closing = True
+        lives = list(self._live.values())
+        for live in lives:
+            live.control.interrupt()
+            live.change()
+        tasks = [live.task for live in lives if live.task is not None]
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def create(self, spec: RunSpec, suite_name: str) -> Evaluation:
+        """Start a run, or take the unfinished one of the same request up again.
+
+        Args:
+            spec: what was asked for, valid.
+            suite_name: name of its suite.
+
+        Raises:
+            InvalidRequestError: there is a run of this request id that was asked for otherwise.
+            DrainingError: the evaluator is shutting down.
+        """
+        evaluation_id = evaluation_id_of(spec.request_id)
+        async with self._creating:
+            if self._closing:
+                raise DrainingError("the evaluator is shutting down; try again", retry_after_s=1.0)
+            run = await asyncio.wrap_future(self._store.create(evaluation_id, spec, suite_name))
+            if run.spec != spec:
+                text = "names an evaluation of something else; choose another one"
+                raise InvalidRequestError(
+                    f"request_id: {text}", violations=[FieldViolation("request_id", text)]
+                )
+            await self._end_of(evaluation_id, run)
+            if run.state in _TAKEN_UP_AGAIN:
+                await self._move(evaluation_id, EvaluationState.QUEUED)
+                self._take_up(evaluation_id)
+            elif not run.state.ended and evaluation_id not in self._live:
+                self._take_up(evaluation_id)
+        return await self.get(evaluation_id)
+
+    async def get(self, evaluation_id: str) -> Evaluation:
+        """One evaluation. Raises UnknownEvaluationError."""
+        return await on(self._threads, self._store.evaluation, await self._run(evaluation_id))
+
+    async def cancel(self, evaluation_id: str) -> Evaluation:
+        """Ask a run to stop. Raises UnknownEvaluationError."""
+        live = self._live.get(evaluation_id)
+        if live is not None and live.control.cancel():
+            if live.started:
+                await self._move(evaluation_id, EvaluationState.CANCELLING)
+            elif live.task is not None:
+                live.task.cancel()  # it waits for its turn
+                await asyncio.gather(live.task, return_exceptions=True)
+        return await self.get(evaluation_id)
+
+    async def watch(self, evaluation_id: str) -> AsyncIterator[Evaluation]:
+        """Yield an evaluation as it is, and every change of it, at most a few a second, until it has ended.
+
+        Raises:
+            UnknownEvaluationError: there is none of this id.
+            DrainingError: the evaluator is shutting down; the run goes on when it is back.
+        """
+        shown: Evaluation | None = None
+        while True:
+            live = self._live.get(evaluation_id)
+            version = 0 if live is None else live.version
+            evaluation = await self.get(evaluation_id)
+            if evaluation != shown:
+                shown = evaluation
+                yield evaluation
+            if evaluation.state.ended:
+                return
+            if self._closing:
+                raise DrainingError("the evaluator is shutting down; watch again", retry_after_s=1.0)
+            if live is None:
+                raise InternalError("the evaluation has stopped; create it again to take it up")
+            await live.wait_beyond(version)
+            await asyncio.sleep(WATCH_INTERVAL_S)
+
+    def _take_up(self, evaluation_id: str) -> _Live:
+        live = self._live[evaluation_id] = _Live()
+        # In a context of its own: the run outlives the call that started it, with its request id and trace.
+        work = self._carry_out(evaluation_id, live)
+        live.task = asyncio.create_task(work, context=contextvars.Context())
+        return live
+
+    async def _carry_out(self, evaluation_id: str, live: _Live) -> None:
+        try:
+            async with self._places:
+                live.started = True
+                if live.control.interrupted:
+                    return
+                if not live.control.cancelled:
+                    await self._move(evaluation_id, EvaluationState.RUNNING)
+                ending = await self._runner.run(await self._run(evaluation_id), live.control)
+            if ending is not None:
+                await self._move(evaluation_id, ending.state, ending.message)
+        except asyncio.CancelledError:
+            if live.control.cancelled and not live.started:
+                await self._move(evaluation_id, EvaluationState.CANCELLED, "Cancelled before it began.")
+            raise
+        except Exception:
+            log.exception("run lost", evaluation_id=evaluation_id)
+            raise
+        finally:
+            del self._live[evaluation_id]
+            live.change()
+
+    async def _move(self, evaluation_id: str, state: EvaluationState, message: str = "") -> None:
+        await asyncio.wrap_future(self._store.set_state(evaluation_id, state, message))
+        log.info("evaluation", evaluation_id=evaluation_id, state=state, message=message)
+        live = self._live.get(evaluation_id)
+        if live is not None:
+            live.change()
+
+    async def _end_of(self, evaluation_id: str, run: RunRecord) -> None:
+        """Wait for a run that has ended to let go of its files."""
+        live = self._live.get(evaluation_id)
+        if run.state.ended and live is not None and live.task is not None:
+            await asyncio.wait([live.task])
+
+    async def _run(self, evaluation_id: str) -> RunRecord:
+        run = await on(self._threads, self._store.get, evaluation_id)
+        if run is None:
+            raise UnknownEvaluationError(
+                f"there is no evaluation {evaluation_id!r}", metadata={"evaluationId": evaluation_id}
+            )
+        return run
