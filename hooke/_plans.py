@@ -7,20 +7,15 @@ a step, so every rule about images, retries and pages is written here, once.
 
 from __future__ import annotations
 
-import math
-import random
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from hooke import errors, types, wire
-from hooke._channel import MAX_ATTEMPTS, Deadline, new_request_id
+from hooke._channel import new_request_id
 from hooke._requests import (
     ImageSource,
     ObjectOptions,
@@ -31,164 +26,15 @@ from hooke._requests import (
     objects_question,
     upload_of,
 )
-from hooke.errors import TABLE, HookeError, Retry
+from hooke._steps import Call, KnownImages, Page, Patience, Pause, Plan, Work
+from hooke.errors import HookeError
 from hooke.images import View
 from hooke.v1 import evaluation_service_pb2 as evaluation_pb2
 from hooke.v1 import image_service_pb2, inference_service_pb2, model_service_pb2
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 PAGE_SIZE = 200
-PROBE_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Call a method.
-
-    The answer is a message; for a method that streams answers, a list of them.
-
-    Attributes:
-        method: a key of `METHODS`.
-        request: a message, or an iterator of them for a method that takes a stream.
-        model: which model it is for, where it is for one.
-        probe: fail at once if there is no connection, and within a second in any case.
-    """
-
-    method: str
-    request: Message | Iterator[Message]
-    model: str = ""
-    probe: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Run a function that takes time: it reads a file, hashes, or decodes."""
-
-    function: Callable[[], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait."""
-
-    seconds: float
-
-
-Step = Call | Work | Pause
-Plan = Generator[Step, Any, R]
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """A page of a list, with the token of the next one; None: this is the last."""
-
-    items: tuple[T, ...]
-    next_token: str | None
-
-
-class Patience:
-    """Decides whether another attempt can help, and after how long; finite in attempts."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-
-    def reset(self) -> None:
-        """Forget the failures: something succeeded."""
-        self._failures = 0
-
-    def seconds_after(self, error: HookeError) -> float:
-        """Return how long to wait after an error. Raises the error where another attempt is no use."""
-        self._failures += 1
-        if error.reason is None:
-            repeatable = isinstance(error, errors.UnavailableError)
-        else:
-            repeatable = TABLE[error.reason].retry is Retry.AFTER_DELAY
-        if not repeatable or self._failures >= MAX_ATTEMPTS:
-            raise error
-        if error.retry_after_s is not None:
-            return error.retry_after_s
-        most = min(0.2 * 2**self._failures, 5.0)
-        return random.uniform(most / 2, most)  # noqa: S311  (spreads the attempts of many clients)
-
-
-class Following:
-    """When to open the stream of an evaluation, how often again, and when to stop.
-
-    Every stream has a deadline; one that only ran out, or that broke off, is opened again: its first message
-    is the present state, so nothing is lost.
-
-    Args:
-        timeout_s: seconds for all of it; None: until the evaluation ends.
-        stream_timeout_s: deadline of one stream.
-    """
-
-    def __init__(self, timeout_s: float | None, stream_timeout_s: float) -> None:
-        self._deadline = None if timeout_s is None else Deadline(timeout_s)
-        self._stream_timeout_s = stream_timeout_s
-        self._patience = Patience()
-        self._heard = False
-
-    def next_timeout_s(self) -> float:
-        """Deadline of the stream that is opened now."""
-        self._heard = False
-        left = math.inf if self._deadline is None else self._deadline.left_s()
-        return min(self._stream_timeout_s, left)
-
-    def heard(self, response: Any) -> types.Evaluation:
-        """Return the evaluation in a message of the stream."""
-        self._heard = True
-        self._patience.reset()
-        return wire.evaluation_from_proto(response.evaluation)
-
-    def seconds_after(self, error: HookeError) -> float:
-        """Return how long to wait before the next stream. Raises the error where there is to be none."""
-        if not isinstance(error, errors.DeadlineExceededError):
-            return self._patience.seconds_after(error)
-        if self._deadline is not None and self._deadline.passed():
-            raise error
-        if self._heard:
-            return 0.0
-        return self._patience.seconds_after(errors.UnavailableError(error.message))
-
-    def seconds_after_end(self) -> float:
-        """Return how long to wait after a stream that ended before the evaluation did."""
-        early = errors.UnavailableError("the server ended the stream before the evaluation had ended")
-        return self._patience.seconds_after(early)
-
-
-class KnownImages:
-    """Which images a server was seen to hold, for each model: the last few thousand. Safe for threads."""
-
-    def __init__(self, capacity: int = 4096) -> None:
-        self._capacity = capacity
-        self._keys: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._lock = Lock()
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def has(self, model: str, sha256: str) -> bool:
-        """True if the image was put for this model, or found there."""
-        with self._lock:
-            known = (model, sha256) in self._keys
-            if known:
-                self._keys.move_to_end((model, sha256))
-            return known
-
-    def add(self, model: str, sha256: str) -> None:
-        """Remember an image."""
-        with self._lock:
-            self._keys[model, sha256] = None
-            self._keys.move_to_end((model, sha256))
-            while len(self._keys) > self._capacity:
-                self._keys.popitem(last=False)
-
-    def forget(self, model: str, sha256: str) -> None:
-        """Forget an image, which the server did."""
-        with self._lock:
-            self._keys.pop((model, sha256), None)
 
 
 def explained(plan: Plan[R]) -> Plan[R]:

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 import grpc
 
-from hooke import _plans
+from hooke import _plans, _steps
 from hooke._channel import (
     DEFAULT_ADDRESS,
     DEFAULT_TIMEOUT_S,
@@ -70,7 +70,7 @@ class AsyncClient:
         self._timeout_s = checked_timeout(timeout_s)
         self._retries = retries
         self._credentials = None if tls is None else tls.credentials()
-        self._known = _plans.KnownImages()
+        self._known = _steps.KnownImages()
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
@@ -211,7 +211,7 @@ class AsyncClient:
         self, evaluation_id: str, *, timeout_s: float | None = None
     ) -> AsyncIterator[Evaluation]:
         """As `Client.watch_evaluation`."""
-        following = _plans.Following(timeout_s, self._timeout_s)
+        following = _steps.Following(timeout_s, self._timeout_s)
         while True:
             try:
                 stream = self._stream(_plans.watch(evaluation_id), following.next_timeout_s())
@@ -253,7 +253,7 @@ class AsyncClient:
         """As `Client.report`."""
         return await self._run(_plans.report(evaluation_id, report_format), timeout_s)
 
-    async def _run(self, plan: _plans.Plan[R], timeout_s: float | None) -> R:
+    async def _run(self, plan: _steps.Plan[R], timeout_s: float | None) -> R:
         """Carry out a plan, step by step."""
         deadline = Deadline(self._timeout_s if timeout_s is None else timeout_s)
         request_id = new_request_id()
@@ -270,17 +270,17 @@ class AsyncClient:
             result: R = end.value
             return result
 
-    async def _do(self, step: _plans.Step, deadline: Deadline, request_id: str) -> Any:
+    async def _do(self, step: _steps.Step, deadline: Deadline, request_id: str) -> Any:
         match step:
-            case _plans.Work(function):
+            case _steps.Work(function):
                 return await asyncio.to_thread(function)
-            case _plans.Pause(seconds):
+            case _steps.Pause(seconds):
                 return await asyncio.sleep(min(seconds, deadline.left_s()))
-            case _plans.Call(method, request, model, probe):
+            case _steps.Call(method, request, model, probe):
                 try:
                     call = self._callables[method](
                         request,
-                        timeout=_plans.PROBE_S if probe else deadline.left_s(),
+                        timeout=_steps.PROBE_S if probe else deadline.left_s(),
                         metadata=call_metadata(request_id, model),
                         wait_for_ready=self._retries and not probe,
                     )
@@ -290,7 +290,7 @@ class AsyncClient:
                 except grpc.RpcError as error:
                     raise error_from(error, address=self.address, request_id=request_id) from error
 
-    async def _stream(self, step: _plans.Call, timeout_s: float) -> AsyncGenerator[Any, None]:
+    async def _stream(self, step: _steps.Call, timeout_s: float) -> AsyncGenerator[Any, None]:
         request_id = new_request_id()
         metadata = call_metadata(request_id, step.model)
         call = self._callables[step.method](

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import grpc
 
-from hooke import _plans
+from hooke import _plans, _steps
 from hooke._channel import (
     DEFAULT_ADDRESS,
     DEFAULT_TIMEOUT_S,
@@ -83,7 +83,7 @@ class Client:
             else grpc.secure_channel(address, tls.credentials(), options)
         )
         self._callables = callables(self._channel)
-        self._known = _plans.KnownImages()
+        self._known = _steps.KnownImages()
 
     def __enter__(self) -> Self:
         return self
@@ -244,9 +244,9 @@ class Client:
     def watch_evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Iterator[Evaluation]:
         """Yield an evaluation as it is now, and after every change until it has ended.
 
-        Survives a lost connection for some minutes. `timeout_s` is for all of it; None: until the end.
+        Survives a lost connection of a minute or more. `timeout_s` is for all of it; None: until the end.
         """
-        following = _plans.Following(timeout_s, self._timeout_s)
+        following = _steps.Following(timeout_s, self._timeout_s)
         while True:
             try:
                 stream = self._stream(_plans.watch(evaluation_id), following.next_timeout_s())
@@ -286,7 +286,7 @@ class Client:
         """Fetch the report of an evaluation as one file."""
         return self._run(_plans.report(evaluation_id, report_format), timeout_s)
 
-    def _run(self, plan: _plans.Plan[R], timeout_s: float | None) -> R:
+    def _run(self, plan: _steps.Plan[R], timeout_s: float | None) -> R:
         """Carry out a plan, step by step."""
         deadline = Deadline(self._timeout_s if timeout_s is None else timeout_s)
         request_id = new_request_id()
@@ -303,17 +303,17 @@ class Client:
             result: R = end.value
             return result
 
-    def _do(self, step: _plans.Step, deadline: Deadline, request_id: str) -> Any:
+    def _do(self, step: _steps.Step, deadline: Deadline, request_id: str) -> Any:
         match step:
-            case _plans.Work(function):
+            case _steps.Work(function):
                 return function()
-            case _plans.Pause(seconds):
+            case _steps.Pause(seconds):
                 return time.sleep(min(seconds, deadline.left_s()))
-            case _plans.Call(method, request, model, probe):
+            case _steps.Call(method, request, model, probe):
                 try:
                     response = self._callables[method](
                         request,
-                        timeout=_plans.PROBE_S if probe else deadline.left_s(),
+                        timeout=_steps.PROBE_S if probe else deadline.left_s(),
                         metadata=call_metadata(request_id, model),
                         wait_for_ready=self._retries and not probe,
                     )
@@ -321,7 +321,7 @@ class Client:
                 except grpc.RpcError as error:
                     raise error_from(error, address=self.address, request_id=request_id) from error
 
-    def _stream(self, step: _plans.Call, timeout_s: float) -> Generator[Any, None, None]:
+    def _stream(self, step: _steps.Call, timeout_s: float) -> Generator[Any, None, None]:
         request_id = new_request_id()
         metadata = call_metadata(request_id, step.model)
         call = self._callables[step.method](

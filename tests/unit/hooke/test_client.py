@@ -14,8 +14,8 @@ import pytest
 
 from hooke import AsyncClient, ClassicalParameters, Client, PixelSize, View, errors
 from hooke._channel import METHODS
-from hooke._plans import KnownImages
 from hooke._requests import CHUNK_BYTES, INLINE_BYTES
+from hooke._steps import KnownImages
 from hooke.errors import TABLE, Reason, Retry
 from hooke.types import ClassifyResult, EvaluationState, ReportFormat
 from tests.unit.hooke.lab import LABELS, Lab
@@ -426,14 +426,19 @@ def test_watch_survives(connect: Callable[..., Any], lab: Lab) -> None:
     assert list(impatient) == []
 
 
-# A watch of nothing fails at once, and one that fails again and again gives up.
+# A watch of nothing fails at once; so does one that hears nothing, and one that fails again and again.
 def test_watch_gives_up(client: Any, lab: Lab) -> None:
     lab.failures["WatchEvaluation"].append(errors.UnknownEvaluationError("no such evaluation"))
     with pytest.raises(errors.UnknownEvaluationError):
         list(client.watch_evaluation("nothing"))
     lab.states = []
     with pytest.raises(errors.UnavailableError):
-        list(client.watch_evaluation("e0", timeout_s=30))
+        list(client.watch_evaluation("e0"))
+    lab.seen.clear()
+    lab.held = True
+    with pytest.raises(errors.DeadlineExceededError):
+        list(client.watch_evaluation("e0", timeout_s=0.2))
+    assert len(lab.seen) == 1
 
 
 # A watch for a limited time ends with the deadline.
