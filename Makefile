@@ -88,18 +88,18 @@ generate = $(PROTOC_VENV)/bin/python -m grpc_tools.protoc -I protos --python_out
 	&& $(PROTOC_VENV)/bin/python -m grpc_tools.protoc -I protos --grpc_python_out=$(1) \
 		$(filter %_service.proto,$(PROTOS))
 
-# $(call install,ARGUMENTS): Python files are compiled when first imported, which halves the time.
+# Python files are compiled when first imported, which halves the time.
 install = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
-	--constraint constraints/base.txt $(1)
+	--constraint constraints/base.txt --editable
 
 $(RUNTIME): pyproject.toml constraints/base.txt | $(BIN)/python
 	@echo "Installing what the services need into $(VENV) ..."
-	@$(call install,--editable '.[classical,gateway,evaluator]')
+	@$(install) '.[classical,gateway,evaluator]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints/base.txt | $(BIN)/python
 	@echo "Installing what development needs into $(VENV) ..."
-	@$(call install,--editable '.[dev]')
+	@$(install) '.[dev]'
 	@touch $(RUNTIME) $@
 
 $(PROTOC_STAMP): constraints/protos.txt
