@@ -61,7 +61,9 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | Non
     with reading(header.format):
         image = micrograph(source.samples(), axes, sha256=hashlib.sha256(data).hexdigest())
     depth = header.bit_depth if fits(image, header.bit_depth) else image.bit_depth
-    return described(image, bit_depth=depth, pixel_size=header.pixel_size, channel_names=header.channel_names)
+    # The file's names are those of its own channel axis.
+    names = header.channel_names if axes == header.axes else ()
+    return described(image, bit_depth=depth, pixel_size=header.pixel_size, channel_names=names)
 
 
 def read(path: str | Path, limits: ImageLimits = DEFAULT_LIMITS, *, axes: str | None = None) -> Micrograph:

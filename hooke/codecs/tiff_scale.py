@@ -7,6 +7,7 @@ is read in `hooke.codecs.ome`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import tifffile
 from hooke.codecs.units import pixel_size
 from hooke.images import PixelSize, PixelSizeSource
 
+_TESCAN = 50431
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 _GRAPHICS_DPI = (
     *(72, 75, 90, 96, 100, 120, 144, 150, 180, 192, 200, 240, 300, 350, 360, 400),
@@ -27,7 +29,7 @@ _UM_PER_INCH = 25_400.0
 
 
 def vendor_pixel_size(page: tifffile.TiffPage) -> PixelSize | None:
-    """The pixel size in the private tags of FEI and Thermo Fisher, Zeiss SEM and Olympus SIS."""
+    """The pixel size in the private tags of FEI and Thermo Fisher, Zeiss SEM, TESCAN and Olympus SIS."""
     if page.is_fei:
         fields = _mapping(page.tags.valueof(34682) or page.tags.valueof(34680))
         for section in ("Scan", "EScan", "IScan"):
@@ -40,6 +42,9 @@ def vendor_pixel_size(page: tifffile.TiffPage) -> PixelSize | None:
         numbers = fields.get("", ())
         if len(numbers) > 3:
             return _in_metres(numbers[3], numbers[3])
+    if _TESCAN in page.tags:
+        text = page.tags.valueof(_TESCAN)
+        return _in_metres(*(_tescan_number(text, name) for name in (b"PixelSizeX", b"PixelSizeY")))
     if page.is_sis:
         fields = _mapping(page.tags.valueof(33560))
         return _in_metres(fields.get("pixelsizex"), fields.get("pixelsizey"))
@@ -88,6 +93,14 @@ def _in_metres(x: Any, y: Any) -> PixelSize | None:
     if not isinstance(x, int | float) or not isinstance(y, int | float):
         return None
     return pixel_size([(x, "m"), (y, "m")], PixelSizeSource.VENDOR_TAG)
+
+
+def _tescan_number(text: Any, name: bytes) -> float | None:
+    """A number among the lines that TESCAN puts behind a thumbnail."""
+    if not isinstance(text, bytes):
+        return None
+    found = re.search(rb"^%s=(\d+(\.\d+)?(e[+-]?\d+)?)\s*$" % name, text, re.MULTILINE)
+    return float(found[1]) if found else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
