@@ -23,6 +23,7 @@ from runtime.interceptors import (
     RefuseWhileDraining,
     TranslateErrors,
 )
+from runtime.memory import keep_freed_memory
 from runtime.metrics import Metrics, MetricsPage
 from runtime.settings import PREFIX, ServerSettings, SettingsError, load_settings
 
@@ -180,6 +181,7 @@ def main(kind: type[SettingsT], serve: Callable[[SettingsT], Awaitable[None]]) -
     try:
         settings = load_settings(kind)
         logs.configure(settings)
+        keep_freed_memory()
         asyncio.run(_await(serve(settings)))
     except SettingsError as error:
         sys.exit(f"hooke: wrong settings\n{error}")
