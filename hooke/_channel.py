@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ MAX_ATTEMPTS = 5
 """Attempts of one call, the first included; gRPC allows no more."""
 
 _MIB = 1024**2
+_LOOPBACK = re.compile(r"(dns:///)?(localhost|127\.[\d.]+|\[::1\])(:|$)|(ipv4:127\.|ipv6:\[::1\]|unix:)")
 _FILES: Sequence[Any] = (  # of FileDescriptor, which two packages of type stubs name differently
     inference_service_pb2.DESCRIPTOR,
     image_service_pb2.DESCRIPTOR,
@@ -183,9 +185,11 @@ def service_config(*, retries: bool = True) -> str:
     )
 
 
-def channel_options(*, retries: bool = True) -> list[tuple[str, Any]]:
-    """Options of every channel; `retries` as for the clients."""
+def channel_options(address: str, *, retries: bool = True) -> list[tuple[str, Any]]:
+    """Options of a channel to an address; `retries` as for the clients."""
     return [
+        # gRPC asks the proxies of the environment even for this machine, where they never help.
+        ("grpc.enable_http_proxy", int(_LOOPBACK.match(address) is None)),
         ("grpc.service_config", service_config(retries=retries)),
         # Without this, gRPC silently does not repeat requests above 256 KiB: most micrographs.
         ("grpc.per_rpc_retry_buffer_size", 16 * _MIB),

@@ -75,7 +75,7 @@ class AsyncClient:
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
         """The channel; made on the first call, since it belongs to the running loop."""
-        options = channel_options(retries=self._retries)
+        options = channel_options(self.address, retries=self._retries)
         if self._credentials is None:
             return grpc.aio.insecure_channel(self.address, options)
         return grpc.aio.secure_channel(self.address, self._credentials, options)

@@ -76,7 +76,7 @@ class Client:
         self.address = checked_address(address)
         self._timeout_s = checked_timeout(timeout_s)
         self._retries = retries
-        options = channel_options(retries=retries)
+        options = channel_options(self.address, retries=retries)
         self._channel = (
             grpc.insecure_channel(address, options)
             if tls is None

@@ -75,10 +75,11 @@ def root(
 
     \b
     Exit codes:
-      0  all went well
-      1  something failed, for some or all inputs
-      2  the command line is wrong
-      3  no server answers at the address
+      0    all went well
+      1    something failed, for some or all inputs
+      2    the command line is wrong
+      3    no server answers at the address
+      130  interrupted
     """
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("these belong together; give both.", param_hint="--tls-cert, --tls-key")

@@ -374,6 +374,19 @@ def test_deadline(connect: Callable[..., Any], lab: Lab) -> None:
     assert lab.cancelled.wait(10)
 
 
+# A proxy of the environment is not asked for a server on the same machine.
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_no_proxy_to_this_machine(
+    host: str, connect: Callable[..., Any], lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    address = f"{host}:{lab.address.rpartition(':')[2]}"
+    assert connect(address).count(SMALL, timeout_s=5).count == 7
+
+
 # Health is yes, no, or not known.
 def test_serving(client: Any) -> None:
     assert client.serving() is True
