@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import find_objects
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import find_contours
 from skimage.segmentation import relabel_sequential
 
 from evaluator.metrics.segmentation import match
@@ -16,8 +18,8 @@ from evaluator.report.contents import LabelImage
 IOU = 0.5
 """An answer at least this much like a true object has found it."""
 
-_FINE_PX, _COARSE = 0.4, 1 / 1000
-"""Largest distance between an outline and what is drawn: in pixels, and as a share of the longer side."""
+LARGEST_PX = 1024
+"""Label images are thinned out to this side before they are outlined: a page shows no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ ANSWER = OutlineKind("answer", "objects in the answer", "solid")
 
 @dataclass(frozen=True, slots=True)
 class Outlines:
-    """The objects of one kind as one SVG path, in pixels of the image; the origin is its top-left corner."""
+    """The objects of one kind as one SVG path, in the units of its overlay."""
 
     kind: OutlineKind
     count: int
@@ -48,7 +50,7 @@ class Outlines:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What is drawn over an image of this size."""
+    """What is drawn over an image; coordinates run from 0 at its top-left corner to `width`, `height`."""
 
     width: int
     height: int
@@ -61,36 +63,52 @@ def compare(truth: LabelImage, answer: LabelImage) -> Overlay:
     A found object is drawn as the answer has it.
     """
     matching = match(truth, answer, IOU)
-    return Overlay(
-        answer.shape[1],
-        answer.shape[0],
-        (
-            outline(FOUND, answer, matching.found),
-            outline(SPURIOUS, answer, matching.spurious),
-            outline(MISSED, truth, matching.missed),
-        ),
+    return _overlay(
+        answer.shape,
+        (FOUND, answer, matching.found),
+        (SPURIOUS, answer, matching.spurious),
+        (MISSED, truth, matching.missed),
     )
 
 
 def draw(kind: OutlineKind, labels: LabelImage) -> Overlay:
     """All objects of a label image as one kind."""
-    return Overlay(labels.shape[1], labels.shape[0], (outline(kind, labels),))
+    present = np.unique(labels)
+    return _overlay(labels.shape, (kind, labels, present[present != 0]))
 
 
-def outline(kind: OutlineKind, labels: LabelImage, chosen: Iterable[int] | None = None) -> Outlines:
-    """The outlines of the chosen labels, or of all of them."""
+def _overlay(shape: tuple[int, ...], *parts: tuple[OutlineKind, LabelImage, NDArray[np.integer]]) -> Overlay:
+    """Outline the chosen labels of each kind. The units are half pixels, in which outlines are integers."""
+    step = math.ceil(max(shape) / LARGEST_PX)
+    return Overlay(
+        2 * math.ceil(shape[1] / step),
+        2 * math.ceil(shape[0] / step),
+        tuple(
+            Outlines(kind, len(chosen), _path(labels[::step, ::step], frozenset(chosen.tolist())))
+            for kind, labels, chosen in parts
+        ),
+    )
+
+
+def _path(labels: LabelImage, chosen: Collection[int]) -> str:
     compact, _, originals = relabel_sequential(labels)  # find_objects allocates up to the largest label
-    wanted = None if chosen is None else {int(label) for label in chosen}
-    tolerance = max(_FINE_PX, _COARSE * max(labels.shape))
+    padded = np.pad(compact, 1)
     rings = []
-    count = 0
-    for number, box in enumerate(find_objects(compact), 1):
-        if wanted is not None and int(originals[number]) not in wanted:
-            continue
-        count += 1
-        # Contours run through the centres of pixels, which an SVG has at halves; the padding took one.
-        shift = np.array([box[0].start - 0.5, box[1].start - 0.5])
-        for contour in find_contours(np.pad(compact[box] == number, 1), 0.5):
-            ring = approximate_polygon(contour, tolerance) + shift
-            rings.append("M" + "L".join(f"{x:.5g} {y:.5g}" for y, x in ring[:-1]) + "z")
-    return Outlines(kind, count, "".join(rings))
+    for number, (label, box) in enumerate(
+        zip(np.asarray(originals)[1:].tolist(), find_objects(compact), strict=True), 1
+    ):
+        if label in chosen:
+            top, left = (side.start for side in box)
+            mask = padded[top : box[0].stop + 2, left : box[1].stop + 2] == number
+            corner = np.array([2 * top - 1, 2 * left - 1])  # less the padding
+            rings += [_ring(np.rint(2 * line).astype(int) + corner) for line in find_contours(mask, 0.5)]
+    return "".join(rings)
+
+
+def _ring(points: NDArray[np.intp]) -> str:
+    """A closed line as a part of a path: its corners, each relative to the one before."""
+    steps = np.diff(points, axis=0)
+    before = np.concatenate((steps[-1:], steps[:-1]))
+    corners = points[:-1][(steps != before).any(axis=1)]
+    moves = " ".join(map(str, np.diff(corners, axis=0)[:, ::-1].ravel().tolist()))
+    return f"M{corners[0, 1]} {corners[0, 0]}l{moves}z"

@@ -55,6 +55,11 @@ class SamplePage:
         return tuple(dict.fromkeys(outlines.kind for overlay in overlays for outlines in overlay.outlines))
 
     @property
+    def reasons(self) -> bool:
+        """True if any answer says why it has no score."""
+        return any(reason(answer) or answer.prediction.error_message for answer in self.answers)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics that any answer has."""
         return tuple(dict.fromkeys(name for answer in self.answers for name in answer.score.metrics))

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluator.metrics.catalogue import METRICS
-from evaluator.records import RunSummary
+from evaluator.records import RunSummary, TaskKind
 from evaluator.report import charts, numbers
 from evaluator.report.collect import Card, Gathered, badness, right
 from evaluator.report.contents import ReportSample
@@ -122,6 +122,7 @@ class _Site:
 def _card(page: TaskPage, name: str, sample: SamplePage, answer: Answer) -> Card:
     score = answer.score
     scored = score.outcome is SampleOutcome.SCORED
+    told = scored and page.task.kind is not TaskKind.CLASSIFICATION  # a wrong class is seen as it is
     return Card(
         badness(sample.row.index, score, page.worst_by),
         f"samples/{page.slug}/{name}.html#{answer.anchor}",
@@ -129,7 +130,7 @@ def _card(page: TaskPage, name: str, sample: SamplePage, answer: Answer) -> Card
         sample.title,
         score.outcome.value,
         f"{score.answer} / true {score.truth}" if scored else reason(answer) or f"true {score.truth}",
-        numbers.short(score.metrics.get(page.worst_by)) if scored else "",
+        numbers.short(score.metrics.get(page.worst_by)) if told else "",
     )
 
 

@@ -122,6 +122,7 @@ function show() {
   document.getElementById("cards").replaceChildren(...visible.map((item, i) => card(item, start + i)));
   document.getElementById("status").textContent =
     `${count} ${count === 1 ? "result" : "results"}` + (pages > 1 ? `, page ${state.page + 1} of ${pages}` : "");
+  document.querySelector(".pager").hidden = pages === 1;
   document.getElementById("before").disabled = state.page === 0;
   document.getElementById("after").disabled = state.page >= pages - 1;
 }
@@ -145,7 +146,8 @@ function open(position) {
   const address = href(state.shown[position]);
   document.getElementById("frame").src = address;
   document.getElementById("whole").href = address;
-  document.getElementById("place").textContent = `${position + 1} of ${state.shown.length}`;
+  document.getElementById("place").textContent =
+    `${position + 1} of ${state.shown.length}: ${state.shown[position].row[2]}`;
   document.getElementById("previous").disabled = position === 0;
   document.getElementById("next").disabled = position === state.shown.length - 1;
   if (!viewer.open) viewer.showModal();
