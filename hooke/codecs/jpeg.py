@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from hooke.codecs.source import Source, check_size
+from hooke.codecs.source import Source, check_enough, check_size
 from hooke.errors import ImageUnreadableError, UnsupportedPixelTypeError
 from hooke.images import ImageHeader, ImageLimits
 
@@ -22,6 +22,8 @@ _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = b"\xff\xda"
 _MAX_SCANS = 64
 """A progressive file has about 10 scans; thousands are an attack on the decoder's time."""
+_MAX_RATIO = 2000
+"""A block of 64 samples takes a bit at least; with room to spare."""
 _FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """SOF0 to SOF15; the three left out are tables."""
 _BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}
@@ -39,6 +41,7 @@ def open_jpeg(data: bytes, limits: ImageLimits) -> Source:
         )
     shape = (frame.height, frame.width) if frame.samples == 1 else (frame.height, frame.width, 3)
     check_size(shape, limits)
+    check_enough(len(data), frame.height * frame.width, _MAX_RATIO)
     if _END_OF_IMAGE not in data[max(data.rfind(_START_OF_SCAN), 0) :]:
         # The decoder would fill what is missing with grey.
         raise ImageUnreadableError("the JPEG file is cut off: its end is missing")

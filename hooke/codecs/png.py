@@ -13,7 +13,7 @@ from typing import Any
 import imagecodecs
 from numpy.typing import NDArray
 
-from hooke.codecs.source import Source, check_size
+from hooke.codecs.source import Source, check_enough, check_size
 from hooke.errors import ImageUnreadableError
 from hooke.images import ImageHeader, ImageLimits
 
@@ -26,6 +26,8 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), _PALETTE: (1, 2, 4, 8), 4: (8, 16), 
 """Bit depths that each colour type may have."""
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _MAX_CHUNKS = 1_000_000
+_MAX_RATIO = 1040
+"""Of deflate."""
 
 
 def open_png(data: bytes, limits: ImageLimits) -> Source:
@@ -38,6 +40,7 @@ def open_png(data: bytes, limits: ImageLimits) -> Source:
     samples = _SAMPLES[colour]
     shape = (height, width) if samples == 1 else (height, width, samples)
     check_size(shape, limits)
+    check_enough(len(data), height * (width * depth // 8), _MAX_RATIO)
     bit_depth = 8 if colour == _PALETTE else depth
     header = ImageHeader(
         format="PNG",

@@ -39,6 +39,23 @@ def check_size(shape: tuple[int, ...], limits: ImageLimits) -> None:
         )
 
 
+def check_enough(present: int, claimed: int, ratio: float) -> None:
+    """Check that compressed data can be what its header claims, before so much is allocated.
+
+    Args:
+        present: compressed, in bytes.
+        claimed: decompressed, in bytes.
+        ratio: how much the compression can shrink data at best.
+
+    Raises:
+        ImageUnreadableError: it cannot.
+    """
+    if present * ratio < claimed:
+        raise ImageUnreadableError(
+            f"the file is cut off or lies: {present} bytes cannot hold the {claimed} bytes of its samples"
+        )
+
+
 @contextlib.contextmanager
 def reading(format_name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into the error of an unreadable image.

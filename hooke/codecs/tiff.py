@@ -24,7 +24,7 @@ from hooke.codecs import ome, tiff_layout, tiff_scale
 from hooke.codecs.arrays import stored_dtype
 from hooke.codecs.source import Source, check_size
 from hooke.codecs.tiff_layout import Layout
-from hooke.codecs.tiff_pages import PageFormat, page_format, page_samples
+from hooke.codecs.tiff_pages import PageFormat, check_segments, page_format, page_samples
 from hooke.codecs.tiff_structure import page_offsets
 from hooke.errors import ImageUnreadableError
 from hooke.images import ImageHeader, ImageLimits
@@ -64,6 +64,7 @@ def open_tiff(data: bytes, limits: ImageLimits) -> Source:
         page = page_format(first)
         shape = layout.shape + page.shape
         check_size(shape, limits)
+        check_segments(data, first)
         pixel_size = tiff_scale.vendor_pixel_size(first) or layout.pixel_size
         if pixel_size is None and name == "TIFF":
             pixel_size = tiff_scale.resolution_pixel_size(first)
@@ -144,6 +145,8 @@ def _plain_layout(file: _File) -> Layout:
 def _samples(file: _File, layout: Layout, expected: PageFormat) -> NDArray[Any]:
     """Decode the pages of the layout, one after the other."""
     with _quietly():
+        if len(layout.pages) == 1:
+            return page_samples(file.data, file.page(layout.pages[0]), expected)
         result: NDArray[Any] = np.empty((len(layout.pages), *expected.shape), expected.dtype)
         for target, index in zip(result, layout.pages, strict=True):
             page = file.page(index)

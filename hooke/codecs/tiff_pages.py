@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hooke.codecs.arrays import RGB_SAMPLES, stored_dtype
 from hooke.codecs.jpeg import JpegFrame, read_frame
+from hooke.codecs.source import check_enough
 from hooke.errors import ImageUnreadableError, UnsupportedPixelTypeError
 
 _COMPRESSIONS = {
@@ -24,6 +25,8 @@ _COMPRESSIONS = {
     50000: "zstd",
 }
 """What is decoded: the compressions whose decoders never give more than they are asked for."""
+_MAX_RATIOS = {1: 1, 5: 2000, 8: 1040, 32773: 64, 32946: 1040}
+"""How much each compression can shrink data at best, where there is a bound."""
 _JPEG = 7
 _CONTIGUOUS = 1
 _PREDICTORS = (1, 2, 3)
@@ -110,7 +113,7 @@ def page_samples(data: bytes, page: tifffile.TiffPage, expected: PageFormat) -> 
     Raises:
         ImageUnreadableError: strips or tiles are missing, or are not what they are said to be.
     """
-    _check_segments(data, page)
+    check_segments(data, page)
     samples: NDArray[Any] = page.asarray(squeeze=False, maxworkers=1)
     # Separate planes, depth, rows, columns, samples of a pixel; planes and samples are never both there.
     samples = np.moveaxis(samples[:, 0], 0, 2).reshape(page.imagelength, page.imagewidth, -1)
@@ -120,7 +123,7 @@ def page_samples(data: bytes, page: tifffile.TiffPage, expected: PageFormat) -> 
     return samples[..., :count].reshape(expected.shape)
 
 
-def _check_segments(data: bytes, page: tifffile.TiffPage) -> None:
+def check_segments(data: bytes, page: tifffile.TiffPage) -> None:
     """Check that every strip or tile of a page lies in the file and does not claim an absurd size.
 
     Raises:
@@ -132,8 +135,9 @@ def _check_segments(data: bytes, page: tifffile.TiffPage) -> None:
         raise ImageUnreadableError(f"the TIFF file has {len(segments)} of {expected} strips or tiles")
     if any(size < 1 or offset < 8 or offset + size > len(data) for offset, size in segments[:expected]):
         raise ImageUnreadableError("the TIFF file is cut off: strips or tiles are missing or end beyond it")
-    if page.is_contiguous and sum(size for _, size in segments) < page.nbytes:
-        raise ImageUnreadableError(f"the TIFF file is cut off: a page of {page.nbytes} bytes has fewer")
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else min(page.bitspersample)
+    present = sum(size for _, size in segments)
+    check_enough(present, math.prod(page.shaped) * bits // 8, _MAX_RATIOS.get(page.compression, math.inf))
     if math.prod(page.chunks) > max(_MAX_TILE_SAMPLES, math.prod(page.shaped)):
         raise ImageUnreadableError(f"the TIFF file has tiles of an absurd size: {page.chunks}")
     if page.compression == _JPEG:

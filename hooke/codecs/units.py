@@ -31,8 +31,7 @@ MICROMETRES: Mapping[str, float] = MappingProxyType(
         "nm": 1e-3,
         "nanometer": 1e-3,
         "nanometre": 1e-3,
-        "\u00e5": 1e-4,  # a with ring, in lower case
-        "\u212b": 1e-4,  # the sign of the angstrom
+        "\u00e5": 1e-4,  # a with ring: the angstrom in lower case
         "angstrom": 1e-4,
         "pm": 1e-6,
         "fm": 1e-9,

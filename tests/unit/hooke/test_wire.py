@@ -92,7 +92,7 @@ def test_enums_match_as_a_whole(enum_map: wire.EnumMap[Any], members: type[Any],
         assert wire_enum.Name(number).endswith(f"_{member.name}")
 
 
-# A number of a newer server becomes a member of its own, which compares, pickles and goes back as that number.
+# A number of a newer server becomes a member of its own, which compares, pickles and goes back as it came.
 @pytest.mark.parametrize(("enum_map", "members", "wire_enum"), [row for row in ENUMS if row[1] in OPEN_ENUMS])
 def test_unknown_values_survive(enum_map: wire.EnumMap[Any], members: type[Any], wire_enum: Any) -> None:
     unknown = enum_map.member(99)

@@ -348,7 +348,8 @@ def test_planes_of_ome_may_stand_in_any_order() -> None:
     stack = scene("uint16", (3,))
     xml = (
         '<?xml version="1.0" encoding="UTF-8"?>'
-        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:here"><Image ID="Image:0">'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:here">'
+        '<Image ID="Image:0">'
         f'<Pixels DimensionOrder="XYZCT" Type="uint16" SizeX="{SHAPE[1]}" SizeY="{SHAPE[0]}" SizeZ="3" '
         'SizeC="1" SizeT="1"><TiffData FirstZ="0" IFD="2"><UUID FileName="a">urn:uuid:here</UUID></TiffData>'
         '<TiffData FirstZ="1" IFD="0"/><TiffData FirstZ="2" IFD="1"/></Pixels></Image></OME>'

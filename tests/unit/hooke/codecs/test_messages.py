@@ -147,8 +147,8 @@ def test_faults_of_the_image() -> None:
         codecs.from_image_proto(broken(), nothing_held, ImageLimits(max_pixels=19))
     with pytest.raises(ImageUnreadableError):
         codecs.from_image_proto(image_pb2.Image(encoded=b"no image"), nothing_held)
+    nan = np.full((2, 2), np.nan, np.float32)
     with pytest.raises(ImageUnreadableError):
-        nan = np.full((2, 2), np.nan, np.float32)
         codecs.from_image_proto(raw(nan, image_pb2.PixelType.PIXEL_TYPE_FLOAT32, "YX"), nothing_held)
 
 
