@@ -136,20 +136,19 @@ class LimitCalls:
             QueueFullError: a limit is reached.
         """
         upstream, size_bytes = call.chosen, call.size_bytes
-        own = self._each.setdefault(upstream, _InFlight())
+        own = self._each.get(upstream) or self._first_call_to(upstream)
         try:
             with (
                 self._total.place(self._total_limit, size_bytes, "all models together"),
                 own.place(self._each_limit, size_bytes, call.label),
             ):
-                self._show(upstream, own)
                 await forward(call)
         except errors.QueueFullError:
             self._metrics.rejected.labels(call.label).inc()
             raise
-        finally:
-            self._show(upstream, own)
 
-    def _show(self, upstream: Upstream, own: _InFlight) -> None:
-        self._metrics.in_flight.labels(upstream.address).set(own.calls)
-        self._metrics.in_flight_bytes.labels(upstream.address).set(own.size_bytes)
+    def _first_call_to(self, upstream: Upstream) -> _InFlight:
+        own = self._each[upstream] = _InFlight()
+        self._metrics.in_flight.labels(upstream.address).set_function(lambda: own.calls)
+        self._metrics.in_flight_bytes.labels(upstream.address).set_function(lambda: own.size_bytes)
+        return own

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 _VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES = 10
+_MAX_FIELDS = 1000
+"""Fields that are looked at. Messages are written in the order of their fields, so a low number stands in
+front; without a bound, a message of millions of tiny fields would hold up everybody."""
 
 
 def text_field(message: bytes, number: int) -> str:
     """Return a field of type string; empty where it is absent.
 
     Fields are skipped by their lengths, so that the time does not grow with their sizes. As the wire format
-    wants it, the last occurrence counts. A message that is broken on the way gives what was found before:
-    whoever decodes it says what is wrong.
+    wants it, the last occurrence counts. A message that is broken on the way, or has more than 1000 fields,
+    gives what was found before: whoever decodes it says what is wrong.
 
     Source: https://protobuf.dev/programming-guides/encoding/
     """
     found = b""
     position = 0
     try:
-        while position < len(message):
+        for _ in range(_MAX_FIELDS):
+            if position >= len(message):
+                break
             tag, position = _varint(message, position)
             kind = tag & 7
             if kind == _VARINT:
