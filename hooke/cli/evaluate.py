@@ -151,7 +151,7 @@ def _create(client: Client, session: Session, order: Order, *, new: bool) -> Eva
     elif before.state is EvaluationState.SUCCEEDED:
         session.say(f"The same was evaluated before: {name}. To do it afresh, add --new.")
     elif before.state.ended:
-        session.say(f"Took up {name} again, which was {_words(before.state)}. What is done is kept.")
+        session.say(f"Took up {name} again, which had ended as {_words(before.state)}. What is done is kept.")
     else:
         session.say(f"Joined {name}, which is {_words(before.state)}.")
     return evaluation

@@ -32,6 +32,7 @@ _HINTS: Mapping[str, str] = {
     Reason.TASK_NOT_SUPPORTED: "`hooke models` shows what each model can do.",
     Reason.EXAMPLES_REQUIRED: "Give a folder with one folder of images for each class: --examples DIR.",
     "expected_diameter_um": "Say how large a pixel is with --pixel-size-um, or use --diameter-px.",
+    "data_dir": "The evaluator must see the folder of --data at the same path, below its data root.",
     "view": "Choose what to look at with --channel, --z, --project or --time.",
 }
 """What to do on the command line about an error: by its reason, or by the field that it names."""
@@ -138,8 +139,9 @@ def describe(error: HookeError | OSError) -> str:
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror or error}"
     text = " ".join(error.message.split())
-    faults = [f"{fault.field}: {fault.description}" for fault in error.violations]
-    text = "; ".join([text, *(fault for fault in faults if fault not in text)])
+    if len(error.violations) > 1:
+        faults = [f"{fault.field}: {fault.description}" for fault in error.violations]
+        text = "; ".join([text, *(fault for fault in faults if fault not in text)])
     if isinstance(error, errors.InternalError) and error.request_id and error.request_id not in text:
         text += f" (request id {error.request_id})"
     fields = [fault.field.partition(".")[0] for fault in error.violations]

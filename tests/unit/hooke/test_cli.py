@@ -353,6 +353,20 @@ def test_evaluate_fails(state: int, word: str, hooke: Hooke, lab: Lab) -> None:
     assert ("same path" in done.err) == (word == "failed")
 
 
+# A folder that the evaluator does not see is refused with what to do about it.
+def test_evaluate_foreign_folder(hooke: Hooke, lab: Lab) -> None:
+    fault = errors.FieldViolation("data_dir", "no such folder")
+    lab.failures["CreateEvaluation"].append(
+        errors.InvalidRequestError("data_dir: no such folder", violations=[fault])
+    )
+    done = hooke("evaluate", "demo", "--data", "/nowhere", "--json")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert "no such folder" in done.err
+    assert "same path" in done.err
+    assert done.document["error"]["violations"] == [{"field": "data_dir", "description": "no such folder"}]
+
+
 # An evaluation can be stopped by its id.
 def test_cancel(hooke: Hooke, lab: Lab) -> None:
     done = hooke("evaluate", "--cancel", "e0", "--json")
