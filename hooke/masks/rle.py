@@ -7,6 +7,7 @@ count on, the difference to the count before the last is stored, five bits to a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,10 +144,10 @@ def decode_mask(
         ImageUnreadableError: the characters are no encoding of an image of this shape.
         ImageTooLargeError: the image has more pixels than the limits allow.
     """
-    rows, columns = shape
-    lengths = _counts(counts, shape, limits)
+    size = _check_shape(shape, limits)
+    lengths = _lengths([counts], size).lengths
     values = np.arange(lengths.size) % 2 == 1
-    mask: NDArray[np.bool_] = np.repeat(values, lengths).reshape(columns, rows).T
+    mask: NDArray[np.bool_] = np.repeat(values, lengths).reshape(shape[::-1]).T
     return mask
 
 
@@ -168,17 +169,21 @@ def decode_labels(
         ImageUnreadableError, ImageTooLargeError: see `decode_mask`.
         ValueError: the number of scores is not the number of masks.
     """
-    rows, columns = shape
     if scores is not None and len(scores) != len(encodings):
         raise ValueError(f"{len(scores)} scores for {len(encodings)} masks")
-    ranks: Sequence[float] = scores if scores is not None else [0.0] * len(encodings)
-    flat = np.zeros(_check_shape(shape, limits), label_dtype(len(encodings)))
-    # From the bottom to the top: ascending score, among equals the first last.
-    for index in sorted(range(len(encodings)), key=lambda index: (ranks[index], -index)):
-        ends = np.cumsum(_counts(encodings[index], shape, limits))
-        for start, end in zip(ends[0::2], ends[1::2], strict=False):
-            flat[start:end] = index + 1
-    labels: Labels = np.ascontiguousarray(flat.reshape(columns, rows).T)
+    size = _check_shape(shape, limits)
+    flat = np.zeros(size, label_dtype(len(encodings)))
+    decoded = _lengths(encodings, size)
+    ends = np.cumsum(decoded.lengths) - size * decoded.objects
+    inside = decoded.positions % 2 == 1
+    starts, ends = (ends - decoded.lengths)[inside], ends[inside]
+    objects = decoded.objects[inside]
+    # Painted from the bottom to the top: ascending score, among equals the first last.
+    heights = np.zeros(len(encodings)) if scores is None else np.asarray(scores, np.float64)
+    order = np.lexsort((-objects, heights[objects]))
+    for label, start, end in zip(objects[order] + 1, starts[order], ends[order], strict=True):
+        flat[start:end] = label
+    labels: Labels = np.ascontiguousarray(flat.reshape(shape[::-1]).T)
     return labels
 
 
@@ -190,24 +195,52 @@ def _check_shape(shape: tuple[int, ...], limits: ImageLimits) -> int:
     return shape[0] * shape[1]
 
 
-def _counts(characters: bytes, shape: tuple[int, ...], limits: ImageLimits) -> NDArray[np.int64]:
-    """The lengths of the runs, background first."""
-    size = _check_shape(shape, limits)
-    codes = np.frombuffer(characters, np.uint8).astype(np.int64) - 48
-    if codes.size == 0 or codes.min() < 0 or codes.max() > 63 or codes[-1] & 0x20:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lengths:
+    """The runs of several encodings, one entry for each run.
+
+    Attributes:
+        lengths: in pixels.
+        objects: index of the encoding.
+        positions: index of the run in its encoding; even ones are background.
+    """
+
+    lengths: NDArray[np.int64]
+    objects: NDArray[np.int64]
+    positions: NDArray[np.int64]
+
+
+def _lengths(encodings: Sequence[bytes], size: int) -> _Lengths:
+    """Read all encodings of an image of `size` pixels at once."""
+    object_ends = np.cumsum([len(encoding) for encoding in encodings], dtype=np.int64)
+    codes = np.frombuffer(b"".join(encodings), np.uint8).astype(np.int64) - 48
+    if not all(encodings) or ((codes < 0) | (codes > 63)).any() or (codes[object_ends - 1] & 0x20).any():
         raise ImageUnreadableError("the run-length encoding is damaged or cut off")
     ends = np.flatnonzero((codes & 0x20) == 0)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    if lengths.max() > _MAX_CHARACTERS:
+    starts = np.concatenate([[0], ends[:-1] + 1]) if ends.size else ends
+    widths = ends - starts + 1
+    if (widths > _MAX_CHARACTERS).any():
         raise ImageUnreadableError("the run-length encoding is damaged: a count is too long")
-    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, lengths))
-    values = np.add.reduceat((codes & 0x1F) << shifts, starts)
+    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, widths))
+    values = np.add.reduceat((codes & 0x1F) << shifts, starts) if ends.size else codes
     negative = (codes[ends] & 0x10) != 0
-    values[negative] -= np.int64(1) << (5 * lengths[negative])
-    # Undo the differences: two interleaved sums, of the odd counts and of the even ones from the third.
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
-    if values.min() < 0 or values.max() > size or values.sum() != size:
-        raise ImageUnreadableError(f"the run-length encoding does not fit an image of shape {shape}")
-    return values
+    values[negative] -= np.int64(1) << (5 * widths[negative])
+    objects = np.searchsorted(object_ends, ends, side="right")
+    first = np.searchsorted(objects, np.arange(len(encodings)))
+    positions = np.arange(ends.size) - first[objects]
+    # Undo the differences: three series in each encoding, the first count, the odd ones, the other even ones.
+    series = 3 * objects + np.where(positions == 0, 0, 2 - positions % 2)
+    order = np.argsort(series, kind="stable")
+    values[order] = _sums_within(values[order], series[order])
+    whole = np.bincount(objects, weights=values, minlength=len(encodings)) == size
+    if (values < 0).any() or (values > size).any() or not whole.all():
+        raise ImageUnreadableError(f"the run-length encoding does not fit an image of {size} pixels")
+    return _Lengths(values, objects, positions)
+
+
+def _sums_within(values: NDArray[np.int64], series: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Running sums that begin anew where the series changes."""
+    sums = np.cumsum(values)
+    first = np.flatnonzero(np.diff(series, prepend=-1))
+    before = sums[first] - values[first]
+    return sums - np.repeat(before, np.diff(first, append=values.size))
