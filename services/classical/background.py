@@ -46,7 +46,7 @@ def _interpolate(values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArra
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, len(values) - 1)
     weight = (at - low)[:, np.newaxis]
-    return values[low] * (1 - weight) + values[high] * weight
+    return np.asarray(values[low] * (1 - weight) + values[high] * weight)
 
 
 def local_mean(values: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:

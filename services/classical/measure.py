@@ -11,38 +11,30 @@ from scipy import ndimage, special
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shapes:
-    """Areas and shapes of the regions 1..N.
+def raw_moments(labels: NDArray[np.int32]) -> Floats:
+    """Sum 1, y, x, y y, x x and x y over the pixels of each region; (N + 1) x 6, row 0 is zero.
 
-    Attributes:
-        areas: pixels of each region.
-        ellipse_fits: area over the area of the ellipse of equal second moments, at most 1: 1 for discs
-            and ellipses, 0.89 for two discs that touch, lower for branched or hollow regions.
+    Rows of regions that are joined add up.
     """
-
-    areas: Floats
-    ellipse_fits: Floats
-
-
-def shapes(labels: NDArray[np.int32]) -> Shapes:
-    """Measure areas and ellipse fits."""
     flat = labels.ravel()
     where = np.flatnonzero(flat)
     owner = flat[where]
-    y, x = np.divmod(where, labels.shape[1])
-    areas = np.bincount(owner)[1:].astype(np.float64)
+    y, x = (v.astype(np.float64) for v in np.divmod(where, labels.shape[1]))
+    count = int(labels.max(initial=0))
+    sums = [np.bincount(owner, weight, count + 1) for weight in (np.ones_like(y), y, x, y * y, x * x, x * y)]
+    return np.stack(sums, axis=1)
 
-    def mean(values: NDArray[np.int64]) -> Floats:
-        return np.bincount(owner, values)[1:] / np.maximum(areas, 1)
 
-    mean_y, mean_x = mean(y), mean(x)
+def ellipse_fits(moments: Floats) -> Floats:
+    """Area over the area of the ellipse of equal second moments, at most 1, for rows of raw moments.
+
+    It is 1 for discs and ellipses, 0.89 for two discs that touch, lower for branched or hollow regions.
+    """
+    area = np.maximum(moments[:, 0], 1)
+    y, x, yy, xx, xy = (moments[:, k] / area for k in range(1, 6))
     # A pixel is a square, not a point: its own second moment is 1/12.
-    moment_y = mean(y * y) - mean_y**2 + 1 / 12
-    moment_x = mean(x * x) - mean_x**2 + 1 / 12
-    moment_xy = mean(x * y) - mean_x * mean_y
-    ellipse = 4 * np.pi * np.sqrt(np.maximum(moment_y * moment_x - moment_xy**2, 1e-6))
-    return Shapes(areas, np.minimum(areas / ellipse, 1))
+    determinant = (yy - y * y + 1 / 12) * (xx - x * x + 1 / 12) - (xy - x * y) ** 2
+    return np.asarray(np.minimum(area / (4 * np.pi * np.sqrt(np.maximum(determinant, 1e-6))), 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -91,8 +91,8 @@ def _absorbance(rgb: NDArray[Any]) -> NDArray[np.float32]:
     values = rgb.astype(np.float32)
     step = max(float(values.max()), 1e-12) / 255
     blank = np.percentile(values, 95, axis=(0, 1)).astype(np.float32)
-    light: NDArray[np.float32] = (np.maximum(values, 0) + step) / (np.maximum(blank, 0) + step)
-    return -np.log10(light)
+    light = (np.maximum(values, 0) + step) / (np.maximum(blank, 0) + step)
+    return np.asarray(-np.log10(light), dtype=np.float32)
 
 
 def stretch(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,19 +13,29 @@ from hooke.types import Box, UsedParameter
 from runtime.tasks import Segmentation, SegmentTask
 from services.classical.background import light_field, local_mean, noise_sigma
 from services.classical.infobar import InfoBar, find_info_bar
-from services.classical.measure import contrasts, shapes
+from services.classical.measure import contrasts
 from services.classical.parameters import ClassicalParameters
 from services.classical.planes import Plane, candidate_planes, channels_last, intensity_ranges
 from services.classical.split import split_touching
-from services.classical.threshold import Foreground, Levelled, fill_small_holes, floors, foreground, local_window_px
+from services.classical.threshold import (
+    Foreground,
+    Levelled,
+    fill_small_holes,
+    floors,
+    foreground,
+    local_window_px,
+)
 
 SMOOTHING_PX = 1.0
 """Sigma of the Gaussian that every view is smoothed with."""
 DEFAULT_DIAMETER_PX = 15.0
 """Diameter that is assumed where none can be estimated."""
 MIN_RADIUS_PX = 1.5
+"""Thinner things are noise to the estimate of the scale."""
 MAX_HOLE_FRACTION = 0.02
+"""Holes up to this fraction of the image are filled while the scale is unknown."""
 DIAMETER_FACTOR = 2.2
+"""Diameter over inscribed radius of a typical object, which is somewhat longer than wide."""
 MIN_AREA_PX = 15
 """Smaller regions cannot be told from noise, whatever the scale."""
 MIN_AREA_FRACTION = 0.1
@@ -153,7 +163,7 @@ def _filtered(
     labels: NDArray[np.int32], view: View, minimum: int, parameters: ClassicalParameters
 ) -> NDArray[np.int32]:
     """Drop objects that are too small, too large, too faint or, if asked, cut by the border."""
-    areas = shapes(labels).areas
+    areas = np.bincount(labels.ravel())[1:]
     kept = areas >= minimum
     if parameters.max_area_px is not None:
         kept &= areas <= parameters.max_area_px

@@ -9,8 +9,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from services.classical.measure import ellipse_fits, raw_moments
+
 NECK_RATIO = 0.85
-"""Two basins are one object if the neck between them is wider than this fraction of the narrower basin."""
+"""A pass lower than this fraction of the lower of both peaks parts two objects."""
+OPEN_RATIO = 0.92
+"""A pass higher than this fraction parts nothing; in between, the shape decides."""
+WHOLE_FIT = 0.96
+"""Ellipse fit from which two basins together look like one object."""
+PARTNER_AREA_RATIO = 0.3
+"""Of two objects that only their shape tells apart, the smaller is at least this fraction of the larger."""
 
 
 def split_touching(
@@ -18,23 +26,22 @@ def split_touching(
     values: NDArray[np.float32],
     smoothing_px: float = 1.0,
     peak_window_px: int = 5,
-    neck_ratio: float = NECK_RATIO,
 ) -> NDArray[np.int32]:
     """Divide the foreground into objects.
 
     The landscape is the smoothed distance transform times the square root of the brightness: objects
     part at necks of the outline, at dark seams, and where a little of both meets. Every maximum seeds a
     watershed basin; basins are then merged in the order of the height of the pass between them, unless
-    the pass is lower than `neck_ratio` times the lower of both peaks. This is the h-maxima transform
-    with an h relative to the object (the dynamics of Grimaud 1992), computed on the few basins instead
-    of by morphological reconstruction.
+    the pass is low against the lower of both peaks: the h-maxima transform with an h relative to the
+    object (the dynamics of Grimaud 1992), computed on the few basins instead of by morphological
+    reconstruction. Where the pass is neither low nor high, basins that do not look like one ellipse
+    together stay apart.
 
     Args:
         mask: H x W, True on objects.
         values: H x W brightness, greater than 0 on objects.
         smoothing_px: sigma of the Gaussian that smooths the distance transform, in pixels.
         peak_window_px: odd side of the square in which there is at most one maximum.
-        neck_ratio: from 0 (never split) to 1 (split at every maximum).
 
     Returns:
         H x W labels 1..N, 0 background.
@@ -46,12 +53,13 @@ def split_touching(
     height[~mask] = 0
     peaks = (height == ndimage.maximum_filter(height, size=peak_window_px)) & mask
     seeds, _ = ndimage.label(peaks, structure=np.ones((3, 3)))
+    seeds = seeds.astype(np.int32)
     basins = watershed(-height, seeds, mask=mask)
-    return _merge_shallow(basins, seeds, height, neck_ratio)
+    return _merge_shallow(basins, seeds, height)
 
 
 def _merge_shallow(
-    basins: NDArray[np.int32], seeds: NDArray[np.int32], height: NDArray[np.float32], neck_ratio: float
+    basins: NDArray[np.int32], seeds: NDArray[np.int32], height: NDArray[np.float32]
 ) -> NDArray[np.int32]:
     """Merge basins across passes that are no necks, the highest pass first."""
     count = int(basins.max(initial=0))
@@ -60,6 +68,7 @@ def _merge_shallow(
     peak = np.zeros(count + 1)
     peak[seeds[seeds > 0]] = height[seeds > 0]  # all pixels of a seed have one height
     first, second, pass_height = _passes(basins, height, count)
+    moments = raw_moments(basins)
     parent = np.arange(count + 1)
 
     def root(index: int) -> int:
@@ -74,11 +83,22 @@ def _merge_shallow(
             continue
         if peak[high] < peak[low]:
             high, low = low, high
-        if pass_height[k] >= neck_ratio * peak[low]:
-            parent[low] = high
+        if _apart(pass_height[k] / peak[low], moments[high], moments[low]):
+            continue
+        parent[low] = high
+        moments[high] += moments[low]
     roots = np.array([root(i) for i in range(count + 1)])
     _, compact = np.unique(roots, return_inverse=True)
     return compact[basins].astype(np.int32)
+
+
+def _apart(ratio: float, one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Decide whether two basins with these moments are two objects; `ratio` is pass over peak."""
+    if ratio < NECK_RATIO or ratio >= OPEN_RATIO:
+        return ratio < NECK_RATIO
+    small, large = sorted((float(one[0]), float(other[0])))
+    whole = float(ellipse_fits((one + other)[np.newaxis])[0])
+    return whole < WHOLE_FIT and small > PARTNER_AREA_RATIO * large
 
 
 def _passes(

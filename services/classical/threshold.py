@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_li, threshold_otsu, threshold_triangle
 
-from services.classical.measure import shapes
+from services.classical.measure import ellipse_fits, raw_moments
 
 WINDOW_DIAMETERS = 0.4
 """Sigma of the local mean in object diameters: wider loses dim objects beside bright ones."""
@@ -99,8 +99,8 @@ def quality(mask: NDArray[np.bool_], gradient: NDArray[np.float32]) -> float:
         return 0.0
     coverage = float(gradient[outline].sum()) / total - float(outline.mean())
     labels, _ = ndimage.label(mask)
-    measured = shapes(labels)
-    fit = float(np.average(measured.ellipse_fits, weights=measured.areas))
+    moments = raw_moments(labels.astype(np.int32))[1:]
+    fit = float(np.average(ellipse_fits(moments), weights=moments[:, 0]))
     return max(coverage, 0.0) * fit**4
 
 
