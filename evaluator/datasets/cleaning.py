@@ -18,6 +18,8 @@ from PIL import Image
 
 from hooke.errors import ImageUnreadableError
 
+_BROKEN = (OSError, ValueError, IndexError, KeyError, TypeError, struct.error, tifffile.TiffFileError)
+"""What Pillow and tifffile raise on files that are not whole."""
 SAMPLE_TYPES = (np.uint8, np.uint16, np.uint32, np.float32)
 """What an image may hold, as on the wire."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -74,7 +76,7 @@ def decode(data: bytes, *, indexed: bool = False) -> NDArray[Any]:
         else:
             with Image.open(io.BytesIO(data)) as image:
                 pixels = np.asarray(image.convert("RGB") if image.mode == "P" and not indexed else image)
-    except (OSError, ValueError, struct.error, tifffile.TiffFileError) as error:
+    except _BROKEN as error:
         raise ImageUnreadableError(f"the image cannot be decoded: {error}") from error
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in {3, 4})):
         raise ImageUnreadableError(f"the image has the shape {pixels.shape}; one plane is needed")

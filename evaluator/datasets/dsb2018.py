@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluator.datasets.cleaning import clean, decode
 from evaluator.datasets.dataset import Content, Item
@@ -46,9 +48,11 @@ def list_items(folder: Folder, kind: TaskKind) -> list[Item]:
 def _read(folder: Folder, path: str, masks: Sequence[str], kind: TaskKind) -> Content:
     data = folder.read(path)
     pixels = decode(data)[..., :3]
-    labels = _merge(folder, masks, pixels.shape[:2])
-    truth = Truth(count=len(masks)) if kind is TaskKind.COUNTING else Truth(labels=labels)
-    return Content(clean(data), truth, {"modality": _modality(pixels, labels)})
+    if kind is TaskKind.COUNTING:
+        truth = Truth(count=len(masks))
+    else:
+        truth = Truth(labels=_merge(folder, masks, pixels.shape[:2]))
+    return Content(clean(data), truth, {"modality": _modality(pixels)})
 
 
 def _merge(folder: Folder, masks: Sequence[str], shape: tuple[int, ...]) -> LabelImage:
@@ -71,9 +75,9 @@ def _merge(folder: Folder, masks: Sequence[str], shape: tuple[int, ...]) -> Labe
     return labels
 
 
-def _modality(pixels: LabelImage, labels: LabelImage) -> str:
-    """dark: bright objects on dark ground, as in fluorescence; bright: the other way; stained: coloured."""
-    if np.ptp(pixels.astype(np.int16), axis=-1).mean() >= STAINED_SPREAD:
+def _modality(pixels: NDArray[Any]) -> str:
+    """dark: on dark ground, as in fluorescence; bright: on bright ground; stained: coloured."""
+    if pixels.ndim == 3 and np.ptp(pixels.astype(np.int16), axis=-1).mean() >= STAINED_SPREAD:
         return "stained"
-    inside, outside = pixels[labels > 0], pixels[labels == 0]
-    return "dark" if outside.size == 0 or inside.mean() >= outside.mean() else "bright"
+    middle = (int(pixels.min()) + int(pixels.max())) / 2
+    return "dark" if np.median(pixels) < middle else "bright"

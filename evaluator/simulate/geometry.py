@@ -157,20 +157,28 @@ class _Outline:
 
 
 def _move_to_overlap(lower: Cell, upper: Cell, overlap: float, stain: Stain, direction: float) -> Cell:
-    """Move `upper` out along a direction until it covers the share `overlap` of the smaller object."""
+    """Move `upper` along a direction until it covers the share `overlap` of the smaller object.
+
+    Cells lie on whole pixels, so the share is met to within half a pixel's step.
+    """
     below, above = lower.mask(stain), upper.mask(stain)
     smaller = min(int(below.sum()), int(above.sum()))
     centre = np.array(below.shape) // 2 - np.array(above.shape) // 2
+    heading = np.array([np.sin(direction), np.cos(direction)])
+
+    def offset_at(distance: float) -> NDArray[np.int_]:
+        offset: NDArray[np.int_] = np.round(centre + distance * heading).astype(int)
+        return offset
+
+    def excess_at(distance: float) -> float:
+        return _common_pixels(below, above, offset_at(distance)) / smaller - overlap
+
     near, far = 0.0, float(sum(below.shape))
     while far - near > 0.25:
-        distance = (near + far) / 2
-        offset = np.round(centre + distance * np.array([np.sin(direction), np.cos(direction)])).astype(int)
-        if _common_pixels(below, above, offset) / smaller > overlap:
-            near = distance
-        else:
-            far = distance
-    offset = np.round(centre + far * np.array([np.sin(direction), np.cos(direction)])).astype(int)
-    return replace(upper, row=int(offset[0]), column=int(offset[1]))
+        middle = (near + far) / 2
+        near, far = (middle, far) if excess_at(middle) > 0 else (near, middle)
+    row, column = offset_at(min(near, far, key=lambda distance: abs(excess_at(distance)))).tolist()
+    return replace(upper, row=row, column=column)
 
 
 def _common_pixels(below: NDArray[np.bool_], above: NDArray[np.bool_], offset: NDArray[np.int_]) -> int:

@@ -1,0 +1,137 @@
+"""The built-in suites on real micrographs: what is read is what the sets' own truth says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluator.datasets import Dataset, open_dataset
+from evaluator.datasets.cleaning import decode
+from evaluator.suites import TaskSpec, builtin_suite
+from hooke.codecs import decode as decode_image
+
+pytestmark = pytest.mark.data
+
+FOLDERS = {
+    "dsb2018": "dsb2018_stage1",
+    "bccd": "bccd",
+    "malaria": "malaria_nih50",
+    "plankton": "plankton_ndsb",
+    "wbc": "wbc_zheng",
+    "emps": "emps_particles",
+    "biology": "",
+}
+TASKS = [(suite, task.name) for suite in FOLDERS for task in builtin_suite(suite).tasks]
+
+
+def task_of(suite: str, name: str) -> TaskSpec:
+    return next(task for task in builtin_suite(suite).tasks if task.name == name)
+
+
+def opened(real_data: Path, suite: str, name: str, limit: int | None = None) -> Dataset:
+    task = task_of(suite, name)
+    return open_dataset(task.dataset, real_data / FOLDERS[suite], task.kind, limit)
+
+
+def truth(real_data: Path, folder: str) -> dict:
+    return json.loads((real_data / folder / "TRUTH.json").read_text())["images"]
+
+
+def objects(sample) -> int:
+    if sample.truth.count is not None:
+        return sample.truth.count
+    return int(np.unique(sample.truth.labels[sample.truth.labels > 0]).size)
+
+
+# The number of objects of every image is that of TRUTH.json, counted or outlined.
+@pytest.mark.parametrize(
+    ("suite", "name", "folder", "key", "count"),
+    [
+        ("dsb2018", "nuclei-segmentation", "dsb2018_stage1", "{}", "n_nuclei"),
+        ("dsb2018", "nuclei-counting", "dsb2018_stage1", "{}", "n_nuclei"),
+        ("bccd", "blood-cell-counting", "bccd", "{}", "total"),
+        ("emps", "particle-segmentation", "emps_particles", "{}", "n_particles"),
+        ("emps", "particle-counting", "emps_particles", "{}", "n_particles"),
+        ("biology", "stardist-segmentation", "stardist_examples", "{}", "n_objects"),
+        ("biology", "vgg-counting", "vgg_cells", "{}", "count"),
+        ("biology", "bone-marrow-counting", "mbm_bone_marrow", "{}", "count"),
+        ("biology", "adipocyte-counting", "adipocyte_gtex", "{}", "count_blobs"),
+        ("biology", "phase-contrast-segmentation", "usiigaci_t98g", "{}/raw.tif", "n_cells"),
+    ],
+)
+def test_counts_are_those_of_the_set(real_data, suite, name, folder, key, count):
+    expected = {key.format(path): image[count] for path, image in truth(real_data, folder).items()}
+    found = {sample.source: objects(sample) for sample in opened(real_data, suite, name)}
+    assert found == expected
+
+
+# BCCD by class: the red cells of every image.
+def test_bccd_red_cells(real_data):
+    expected = {path: image["counts"].get("RBC", 0) for path, image in truth(real_data, "bccd").items()}
+    found = {sample.source: objects(sample) for sample in opened(real_data, "bccd", "red-cell-counting")}
+    assert found == expected
+
+
+# DSB2018: what is called stained and dark are the two modalities of the sample.
+def test_dsb2018_modalities(real_data):
+    names = {"gray_dark": "dark", "color_bright": "stained"}
+    expected = {path: names[i["modality_guess"]] for path, i in truth(real_data, "dsb2018_stage1").items()}
+    samples = opened(real_data, "dsb2018", "nuclei-counting")
+    assert {sample.source: sample.slices["modality"] for sample in samples} == expected
+
+
+# The class of every tested image is that of TRUTH.json; what is not tested is shown or tied to what is.
+@pytest.mark.parametrize(
+    ("suite", "name", "folder"),
+    [
+        ("malaria", "parasite-classification", "malaria_nih50"),
+        ("plankton", "plankton-classification", "plankton_ndsb"),
+        ("wbc", "white-cell-classification", "wbc_zheng"),
+    ],
+)
+def test_classes_are_those_of_the_set(real_data, suite, name, folder):
+    expected = {path: image["class"] for path, image in truth(real_data, folder).items()}
+    dataset = opened(real_data, suite, name)
+    for sample in (*dataset, *dataset.examples()):
+        assert expected[sample.source] == sample.truth.label
+    per_class = Counter(sample.truth.label for sample in dataset.examples())
+    assert set(per_class) == set(task_of(suite, name).labels)
+    assert len(set(per_class.values())) == 1
+
+
+# Malaria: no patient of an example is tested, although train and valid share patients and some file names
+# hide the patient behind the class.
+def test_malaria_patients_are_apart(real_data):
+    groups = {
+        path: image["group"].removeprefix("Parasitized")
+        for path, image in truth(real_data, "malaria_nih50").items()
+    }
+    dataset = opened(real_data, "malaria", "parasite-classification")
+    shown = {groups[sample.source] for sample in dataset.examples()}
+    tested = {groups[sample.source] for sample in dataset}
+    assert shown.isdisjoint(tested)
+    assert len(shown) >= 10
+    pairs = {(sample.cluster, groups[sample.source]) for sample in dataset}
+    assert len(pairs) == len({cluster for cluster, _ in pairs}) == len({group for _, group in pairs})
+    assert len(dataset) > 400
+
+
+# No class, patient or file name is left in the bytes that are sent, and the images can be read by Hooke.
+@pytest.mark.parametrize(("suite", "name"), TASKS)
+def test_nothing_leaks_and_everything_is_readable(real_data, suite, name):
+    task = task_of(suite, name)
+    dataset = opened(real_data, suite, name, 12)
+    for sample in (*dataset, *dataset.examples()[:6]):
+        words = [*Path(sample.source).stem.split("_IMG_"), *task.labels, sample.cluster or ""]
+        assert not [word for word in words if len(word) > 4 and word.encode() in sample.image]
+        original = (
+            real_data / FOLDERS[suite] / getattr(task.dataset, "folder", "") / sample.source
+        ).read_bytes()
+        assert np.array_equal(decode(sample.image), decode(original))
+        micrograph = decode_image(sample.image)
+        if sample.truth.labels is not None:
+            assert sample.truth.labels.shape == (micrograph.height_px, micrograph.width_px)
