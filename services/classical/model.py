@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hooke.types import Licences
 from runtime.tasks import (
@@ -18,6 +18,9 @@ from runtime.tasks import (
 )
 from services.classical.parameters import ClassicalParameters
 
+if TYPE_CHECKING:
+    from services.classical.prototypes import PrototypeClassifier
+
 
 class ClassicalModel(Segmenter, Classifier):
     """Segments by thresholds and watershed, counts what it segments, classifies by examples."""
@@ -27,16 +30,16 @@ class ClassicalModel(Segmenter, Classifier):
 
     def __init__(self) -> None:
         self._segment_image: Callable[[SegmentTask], Segmentation] | None = None
-        self._classify_images: Callable[[Sequence[ClassifyTask]], list[Classification]] | None = None
+        self._classifier: PrototypeClassifier | None = None
 
     def load(self) -> ModelCard:
         """Import the algorithms; there is nothing else to load."""
         # SciPy and scikit-image take a second to import, so a process that only names the model is spared.
-        from services.classical.prototypes import classify_images  # noqa: PLC0415
+        from services.classical.prototypes import PrototypeClassifier  # noqa: PLC0415
         from services.classical.segmentation import segment_image  # noqa: PLC0415
 
         self._segment_image = segment_image
-        self._classify_images = classify_images
+        self._classifier = PrototypeClassifier()
         return ModelCard(
             version="1",
             description=(
@@ -46,7 +49,11 @@ class ClassicalModel(Segmenter, Classifier):
             licences=Licences(code="Apache-2.0"),
             max_image_pixels=64 * 1024**2,
             max_channel_count=8,
-            score_meaning="",
+            score_meaning=(
+                "Probability that a random pixel of the object is brighter (darker, for dark objects) than "
+                "a random pixel of the background around it, both taken as normally distributed: 0.5 is no "
+                "contrast, 1 full contrast. It is not the probability that the object is real."
+            ),
             examples_required=True,
         )
 
@@ -57,5 +64,5 @@ class ClassicalModel(Segmenter, Classifier):
 
     def classify(self, tasks: Sequence[ClassifyTask]) -> Sequence[Classification]:
         """Choose a label for each image by the examples of its task."""
-        assert self._classify_images is not None, "load() comes first"
-        return self._classify_images(tasks)
+        assert self._classifier is not None, "load() comes first"
+        return self._classifier.classify(tasks)

@@ -52,8 +52,7 @@ def split_touching(
     height = ndimage.gaussian_filter(distance, smoothing_px) * brightness
     height[~mask] = 0
     peaks = (height == ndimage.maximum_filter(height, size=peak_window_px)) & mask
-    seeds, _ = ndimage.label(peaks, structure=np.ones((3, 3)))
-    seeds = seeds.astype(np.int32)
+    seeds = ndimage.label(peaks, structure=np.ones((3, 3)))[0].astype(np.int32)
     basins = watershed(-height, seeds, mask=mask)
     return _merge_shallow(basins, seeds, height)
 
