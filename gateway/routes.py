@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from runtime.settings import PREFIX, SettingsError
 
 EVALUATOR = "evaluator"
 """Name under which the evaluator's addresses can be replaced; no model may have it."""
 
-Address = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+
+
+def _checked(address: str) -> str:
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(f"{address!r} is not host:port")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_checked)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 
@@ -22,7 +40,13 @@ def _several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Addresses = Annotated[tuple[Address, ...], Field(min_length=1), BeforeValidator(_several)]
+def _not_none(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not addresses:
+        raise ValueError("at least one address is needed")
+    return addresses
+
+
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(_several), AfterValidator(_not_none)]
 """One or several replicas, each as host:port."""
 
 
@@ -77,7 +101,7 @@ def read_routes(path: Path) -> Routes:
         raise SettingsError(f"{path}: {error}") from None
     except ValidationError as error:
         faults = [
-            f"{path}:{_line_of(root, problem['loc'])}: {_field(problem['loc'])}{problem['msg']}"
+            f"{path}:{_line_of(root, problem['loc'])}: {_field(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError("\n".join(faults)) from None

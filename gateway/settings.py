@@ -6,10 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode
 
 from gateway.routes import Addresses
 from runtime.settings import MIB, PREFIX, ServerSettings
+
+
+def _by_name(value: object) -> object:
+    """Read `name=address,name=address`."""
+    if not isinstance(value, str):
+        return value
+    addresses: dict[str, list[str]] = {}
+    for entry in value.split(","):
+        name, equals, address = entry.strip().partition("=")
+        if not equals:
+            raise ValueError(f"{entry!r} is not name=host:port")
+        addresses.setdefault(name, []).append(address)
+    return addresses
 
 
 class GatewaySettings(ServerSettings):
@@ -18,9 +32,9 @@ class GatewaySettings(ServerSettings):
     gateway_routes: Path = Path(__file__).with_name("routes.yaml")
     """File that says which models there are and where. The one that comes with the gateway fits one
     machine."""
-    gateway_addresses: Mapping[str, Addresses] = {}
-    """Addresses that take the place of those in the routes file, as JSON: name of a model, or `evaluator`, ->
-    host:port or a list of them. For places where addresses are known only at the start."""
+    gateway_addresses: Annotated[Mapping[str, Addresses], NoDecode, BeforeValidator(_by_name)] = {}
+    """Addresses that take the place of those in the routes file, for where they are known only at the start:
+    `classical=host:port,evaluator=host:port`. The same name again is another replica."""
     gateway_max_calls: Annotated[int, Field(ge=1)] = 512
     """Most calls in flight; one more is QUEUE_FULL. More than all models together queue, so that the model
     that is full says so itself."""

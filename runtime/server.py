@@ -184,7 +184,8 @@ def main(kind: type[SettingsT], serve: Callable[[SettingsT], Awaitable[None]]) -
         keep_freed_memory()
         asyncio.run(_await(serve(settings)))
     except SettingsError as error:
-        sys.exit(f"hooke: wrong settings\n{error}")
+        sys.stderr.write(f"hooke: wrong settings\n{error}\n")
+        sys.exit(2)
 
 
 async def _await(awaitable: Awaitable[None]) -> None:

@@ -118,6 +118,12 @@ class Probe:
     time_left_s: list[float | None] = field(default_factory=list)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    server: Server | None = None
+
+    async def serve(self, serving: bool) -> None:
+        """Say whether it serves."""
+        assert self.server is not None
+        await self.server.set_serving(serving)
 
 
 async def echo(request: bytes, context: Any) -> bytes:
@@ -146,6 +152,7 @@ async def probe(answer: Answer = echo, **settings: object) -> AsyncIterator[Prob
     generic = grpc.method_handlers_generic_handler(INFERENCE.full_name, handlers)
     add = functools.partial(_add_generic, generic)
     async with server({INFERENCE.full_name: add}, **settings) as running:
+        seen.server = running
         seen.address = f"127.0.0.1:{running.port}"
         yield seen
 
