@@ -100,10 +100,10 @@ def read_routes(path: Path) -> Routes:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from None
     except ValidationError as error:
-        faults = [
-            f"{path}:{_line_of(root, problem['loc'])}: {_field(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_url=False, include_input=False)
-        ]
+        faults = []
+        for fault in error.errors(include_url=False, include_input=False):
+            where, text = fault["loc"], fault["msg"].removeprefix("Value error, ")
+            faults.append(f"{path}:{_line_of(root, where)}: {_field(where)}{text}")
         raise SettingsError("\n".join(faults)) from None
 
 
