@@ -23,7 +23,7 @@ from tests.sample_files import pillow, png_chunk, rgb, scene, tiff, valid_files
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION = 256, 257, 258, 259, 262, 270
 STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 273, 277, 278, 279
-TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, SAMPLE_FORMAT = 322, 323, 324, 339
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES, SAMPLE_FORMAT = 322, 323, 324, 325, 339
 
 _PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 
@@ -150,6 +150,7 @@ def _tiff_lies() -> Iterator[tuple[str, bytes]]:
     yield "tiff that calls deflate LZW", patched(packed, COMPRESSION, 5)
     yield "tiff that calls deflate zstd", patched(packed, COMPRESSION, 50_000)
     yield "tiff that calls deflate JPEG", patched(packed, COMPRESSION, 7)
+    yield "tiff that is YCbCr without JPEG", patched(tiff(rgb()), PHOTOMETRIC, 6)
     yield "tiff that is CMYK", patched(packed, PHOTOMETRIC, 5)
     yield "tiff of signed negative samples", tiff(scene("uint16").astype(np.int16) - 5)
     yield "tiff whose strip is beyond the file", patched(packed, STRIP_OFFSETS, 2**31)
@@ -161,6 +162,7 @@ def _tiff_lies() -> Iterator[tuple[str, bytes]]:
         "tiff of tiles of 65520 x 65520 pixels",
         patched(patched(tiled, TILE_WIDTH, 65_520), TILE_HEIGHT, 65_520),
     )
+    yield "tiff of 15625 tiles of 4096 x 4096 pixels for one row", _wide_tiles()
     yield "tiff of tiles of no width", patched(tiled, TILE_WIDTH, 0)
     floats = tiff(scene("float32"), compression="zlib")
     yield "tiff of an unknown kind of samples", patched(floats, SAMPLE_FORMAT, 6)
@@ -186,6 +188,28 @@ def _chain(pages: int) -> bytes:
         for index in range(pages)
     )
     return b"II*\0" + struct.pack("<I", 16) + b"\7" * 8 + body
+
+
+def _wide_tiles() -> bytes:
+    """A TIFF file of one row of 64 million pixels, in tiles that are all the same few bytes of zeros."""
+    count, tile = 15_625, zlib.compress(bytes(4096 * 4096))
+    numbers = {
+        WIDTH: (4, 1, count * 4096),
+        HEIGHT: (3, 1, 1),
+        BITS: (3, 1, 8),
+        COMPRESSION: (3, 1, 8),
+        PHOTOMETRIC: (3, 1, 1),
+        SAMPLES: (3, 1, 1),
+        TILE_WIDTH: (3, 1, 4096),
+        TILE_HEIGHT: (3, 1, 4096),
+        TILE_OFFSETS: (4, count, 8 + len(tile)),
+        TILE_BYTES: (4, count, 8 + len(tile) + 4 * count),
+    }
+    page = 8 + len(tile) + 8 * count
+    data = b"II*\0" + struct.pack("<I", page) + tile
+    data += struct.pack("<I", 8) * count + struct.pack("<I", len(tile)) * count
+    tags = [struct.pack("<HHII", tag, *fields) for tag, fields in numbers.items()]
+    return data + struct.pack("<H", len(tags)) + b"".join(tags) + b"\0" * 4
 
 
 def _jpeg_bomb() -> bytes:

@@ -12,8 +12,8 @@ from hooke.codecs.units import pixel_size
 from hooke.errors import ImageUnreadableError
 from hooke.images import PixelSizeSource
 
-_MAX_XML = 8 * 1024**2
-"""Characters; XML takes some 20 times its size in memory."""
+_MAX_XML = 4 * 1024**2
+"""Characters, which is enough for some 16,000 planes; XML takes up to 40 times its size in memory."""
 
 
 def read_ome(description: str, *, height: int, width: int, samples: int, page_count: int) -> Layout:

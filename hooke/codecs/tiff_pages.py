@@ -35,6 +35,8 @@ _ALPHA = (1, 2)
 """Kinds of ExtraSamples; any other is one more channel."""
 _MAX_TILE_SAMPLES = 2**24
 """A tile may be larger than its image, but not absurdly so."""
+_MAX_TILED_SAMPLES = 2**28
+"""All tiles together may be larger than their image too; it takes a second to decode so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ def page_format(page: tifffile.TiffPage) -> PageFormat:
         if palette is None:
             return plain
         return PageFormat((*size, RGB_SAMPLES), "YXS", np.dtype("u1"), 8, palette)
-    if page.photometric in (_RGB, _YCBCR) and samples >= RGB_SAMPLES:
+    # YCbCr is brought to RGB by the JPEG decoder, and by nobody else.
+    colours = page.photometric == _RGB or (page.photometric == _YCBCR and page.compression == _JPEG)
+    if colours and samples >= RGB_SAMPLES:
         return replace(plain, shape=(*size, samples), axes="YXS" if samples == RGB_SAMPLES else "YXC")
     kind = getattr(page.photometric, "name", page.photometric)
     raise UnsupportedPixelTypeError(f"TIFF samples of kind {kind} are not taken; save it as grey or RGB")
@@ -138,7 +142,8 @@ def check_segments(data: bytes, page: tifffile.TiffPage) -> None:
     bits = page.bitspersample if isinstance(page.bitspersample, int) else min(page.bitspersample)
     present = sum(size for _, size in segments)
     check_enough(present, math.prod(page.shaped) * bits // 8, _MAX_RATIOS.get(page.compression, math.inf))
-    if math.prod(page.chunks) > max(_MAX_TILE_SAMPLES, math.prod(page.shaped)):
+    tile, image = math.prod(page.chunks), math.prod(page.shaped)
+    if tile > max(_MAX_TILE_SAMPLES, image) or tile * expected > max(_MAX_TILED_SAMPLES, 4 * image):
         raise ImageUnreadableError(f"the TIFF file has tiles of an absurd size: {page.chunks}")
     if page.compression == _JPEG:
         for index, (offset, size) in enumerate(segments[:expected]):
