@@ -43,10 +43,9 @@ def test_quickstart(tmp_path: Path) -> None:
     for path in (
         "results",
         "counts.csv",
-        "counts.json",
         "labels.tif",
         "report/index.html",
         "report/report.json",
     ):
         assert (tmp_path / path).exists(), path
-    assert len(list((tmp_path / "results").glob("*_labels.tif"))) == 6
+    assert len(list((tmp_path / "results").glob("*_labels.tif"))) == 4
