@@ -16,6 +16,7 @@ Texture and form are taken from the stretched image, so that exposure only acts 
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,16 +38,20 @@ CHANNELS = 3
 def describe(image: Micrograph) -> Vector:
     """Describe one image of any size by a vector of fixed length."""
     pixels = channels_last(image)
-    span = (
-        float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else max(float(np.ptp(pixels)), 1e-12)
-    )
-    if pixels.dtype.kind == "u" and image.bit_depth < 8 * pixels.dtype.itemsize:
-        span = float(2**image.bit_depth - 1)
-    scaled = _reduced(pixels.astype(np.float32) / np.float32(span))
+    scaled = _reduced(_fractions(pixels, image.bit_depth))
     gray = scaled.mean(axis=-1)
     even = stretch(gray)
     parts = [_tone(gray), _colour(scaled), _grain(even), _orientation(even), _texture(even), _form(even)]
     return np.concatenate(parts)
+
+
+def _fractions(pixels: NDArray[Any], bit_depth: int) -> NDArray[np.float32]:
+    """Bring samples to 0..1: integers by their bit depth, floats by their own range."""
+    values = pixels.astype(np.float64)
+    if pixels.dtype.kind == "u":
+        return np.asarray(values / (2**bit_depth - 1), dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
+    return np.asarray((values - low) / (high - low) if high > low else values * 0, dtype=np.float32)
 
 
 def _reduced(values: NDArray[np.float32]) -> NDArray[np.float32]:
