@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import Self
 
 
@@ -15,7 +16,7 @@ class ReceivedEnum(enum.StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str) or not value.startswith("unknown_"):
+        if not isinstance(value, str) or not re.fullmatch(r"unknown_-?\d+", value):
             return None
         member = str.__new__(cls, value)
         member._name_ = value.upper()

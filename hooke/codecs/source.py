@@ -71,5 +71,5 @@ def reading(format_name: str) -> Iterator[None]:
         raise ImageTooLargeError(f"the {format_name} file needs more memory than there is") from error
     except Exception as error:
         raise ImageUnreadableError(
-            f"the {format_name} file is damaged or cut off: {error or type(error).__name__}"[:500]
+            f"the {format_name} file is damaged or cut off: {str(error) or type(error).__name__}"[:500]
         ) from error

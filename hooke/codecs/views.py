@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hooke.codecs.arrays import invalid, stored_samples
+from hooke.codecs.arrays import invalid
 from hooke.images import Micrograph, View
 
 _WHOLE = View()
@@ -49,9 +49,11 @@ def select_view(micrograph: Micrograph, view: View | None, max_channel_count: in
         pixels, axes, names = _channels(pixels, axes, names, view, max_channel_count)
     order = "YX" + axes.replace("Y", "").replace("X", "")
     pixels = np.transpose(pixels, [axes.index(letter) for letter in order])
+    pixels = np.ascontiguousarray(pixels)
+    pixels.flags.writeable = False
     return replace(
         micrograph,
-        pixels=stored_samples(pixels),
+        pixels=pixels,
         axes=order,
         channel_names=names if "C" in order or len(names) == 1 else (),
     )
