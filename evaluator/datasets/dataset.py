@@ -41,6 +41,9 @@ class Item:
 class Dataset:
     """Samples in a fixed order; none is kept in memory.
 
+    An image that is listed twice with the same question comes twice with the same `sample_id`: it is one
+    sample, and who evaluates counts it once.
+
     Args:
         name: for reports.
         kind: the question.
@@ -48,10 +51,6 @@ class Dataset:
         example_items: labelled images that models may look at; they share no cluster with `items`.
         labels: the label schema of a classification, in its order.
         pixel_size: of every image; None: unknown.
-
-    Attributes:
-        duplicates: source of a sample that came again -> source of the sample that stands for it. Filled
-            while iterating.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Dataset:
         pixel_size: PixelSize | None = None,
     ) -> None:
         self.name = name
-        self.duplicates: dict[str, str] = {}
         self._kind = kind
         self._items = tuple(items)
         self._example_items = tuple(example_items)
@@ -73,7 +71,7 @@ class Dataset:
         self._pixel_size = pixel_size
 
     def __len__(self) -> int:
-        """Number of samples listed; iterating gives fewer where some are the same image."""
+        """Number of samples listed."""
         return len(self._items)
 
     def __getitem__(self, index: int) -> Sample:
@@ -81,19 +79,9 @@ class Dataset:
         return self._sample(self._items[index])
 
     def __iter__(self) -> Iterator[Sample]:
-        """Read one sample after the other.
-
-        Images that come again with the same question are the same sample and would weigh twice: the first
-        one stands for all, and `duplicates` says so.
-        """
-        sources: dict[str, str] = {}
+        """Read one sample after the other."""
         for item in self._items:
-            sample = self._sample(item)
-            first = sources.setdefault(sample.sample_id, sample.source)
-            if first == sample.source:
-                yield sample
-            else:
-                self.duplicates[sample.source] = first
+            yield self._sample(item)
 
     def examples(self) -> tuple[Sample, ...]:
         """The labelled images that models may look at, by class and then by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from evaluator.datasets.specs import (
 from evaluator.records import TaskKind
 from hooke.errors import FieldViolation, InvalidRequestError
 from hooke.images import PixelSize
+
+GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
 def open_dataset(
@@ -88,6 +91,15 @@ def _pixel_size(size_um: float | None) -> PixelSize | None:
 
 
 def _evenly(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
+    """One item out of each of `limit` equal stretches.
+
+    The place in the stretch moves by the golden ratio: were it always the first, a listing that repeats
+    itself (every combination of blur and overlap in turn) would give the same combination each time.
+    """
     if limit is None or limit >= len(items):
         return items
-    return [items[index * len(items) // limit] for index in range(limit)]
+    chosen = []
+    for stretch in range(limit):
+        start, stop = stretch * len(items) // limit, (stretch + 1) * len(items) // limit
+        chosen.append(items[start + int(stretch * GOLDEN_RATIO % 1 * (stop - start))])
+    return chosen

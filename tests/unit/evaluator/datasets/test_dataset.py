@@ -47,18 +47,13 @@ def test_identity_changes_with_the_question(changes):
     assert only_id(**changes) != only_id()
 
 
-# The same image twice is one sample; the dataset says which file stands for which.
-def test_duplicates_are_merged_and_reported():
-    dataset = Dataset(
-        "set",
-        CLASSIFICATION,
-        [item("x", b"1"), item("y", b"2"), item("z", b"1", label="b")],
-        labels=("a", "b"),
-    )
-    assert len(dataset) == 3
-    assert [sample.source for sample in dataset] == ["x", "y"]
-    assert dataset.duplicates == {"z": "x"}
-    assert [sample.source for sample in dataset] == ["x", "y"]
+# The same image listed twice is the same sample, whatever its files are called and said to be.
+def test_the_same_image_is_the_same_sample():
+    items = [item("x", b"1"), item("y", b"2"), item("z", b"1", label="b")]
+    dataset = Dataset("set", CLASSIFICATION, items, labels=("a", "b"))
+    assert [sample.source for sample in dataset] == ["x", "y", "z"]
+    first, second, third = (sample.sample_id for sample in dataset)
+    assert first == third != second
 
 
 # Only the sample that is asked for is read.
