@@ -66,7 +66,7 @@ async def _process(
     outcomes: dict[Path, Outcome[T]] = {}
     gone: list[HookeError] = []
     slots = asyncio.Semaphore(jobs)
-    async with session.async_client() as client:
+    async with session.client() as client:
         await client.serving(timeout_s=session.connect_s)
         with session.progress() as progress:
             bar = progress.add_task(doing, total=len(paths), note="")

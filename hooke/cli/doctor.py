@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import time
@@ -14,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hooke import Client
+from hooke import AsyncClient
 from hooke._channel import SERVICES
 from hooke.cli import options
 from hooke.cli.models import table_of
@@ -47,26 +48,30 @@ def doctor(context: typer.Context, address: options.Address = None, as_json: opt
     """
     session = options.session_of(context, address, as_json)
     checks = list(_facts(session))
-    models: tuple[ModelInfo, ...] = ()
-    try:
-        with session.client() as client:
-            checks.append(_reach(client, session))
-            if checks[-1].ok:
-                checks += _health(client)
-                models = client.models(timeout_s=session.connect_s)
-                ready = [model for model in models if model.state is ModelState.READY]
-                checks.append(Check("models", bool(ready), f"{len(ready)} of {len(models)} ready"))
-                checks += [_ask(client, model) for model in ready]
-    except HookeError as error:
-        checks.append(Check("server", False, describe(error)))
-    except OSError as error:
-        checks.append(Check("files for TLS", False, describe(error)))
-    except KeyboardInterrupt:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    models: list[ModelInfo] = []
+    with session.reporting():
+        asyncio.run(_look(session, checks, models))
     healthy = all(check.ok is not False for check in checks)
     tables = [_table(checks), *([table_of(models)] if models else [])]
     session.show({"healthy": healthy, "checks": checks, "models": models}, *tables)
     raise typer.Exit(ExitCode.OK if healthy else ExitCode.FAILED)
+
+
+async def _look(session: Session, checks: list[Check], models: list[ModelInfo]) -> None:
+    """Add what is found to `checks` and `models`, as far as one gets."""
+    try:
+        async with session.client() as client:
+            checks.append(await _reach(client, session))
+            if checks[-1].ok:
+                checks += await _health(client)
+                models += await client.models(timeout_s=session.connect_s)
+                ready = [model for model in models if model.state is ModelState.READY]
+                checks.append(Check("models", bool(ready), f"{len(ready)} of {len(models)} ready"))
+                checks += [await _ask(client, model) for model in ready]
+    except HookeError as error:
+        checks.append(Check("server", False, describe(error)))
+    except OSError as error:
+        checks.append(Check("files for TLS", False, describe(error)))
 
 
 def _facts(session: Session) -> Iterator[Check]:
@@ -83,10 +88,10 @@ def _facts(session: Session) -> Iterator[Check]:
             yield Check("proxy", None, f"{name} is set and gRPC uses it, except for {exempt} (no_proxy)")
 
 
-def _reach(client: Client, session: Session) -> Check:
+async def _reach(client: AsyncClient, session: Session) -> Check:
     start = time.perf_counter()
     try:
-        serving = client.serving(timeout_s=session.connect_s)
+        serving = await client.serving(timeout_s=session.connect_s)
     except HookeError as error:
         return Check("reachable", False, describe(error))
     spent = f"answered in {1000 * (time.perf_counter() - start):.0f} ms"
@@ -95,22 +100,21 @@ def _reach(client: Client, session: Session) -> Check:
     return Check("reachable", True, spent)
 
 
-def _health(client: Client) -> Iterator[Check]:
+async def _health(client: AsyncClient) -> list[Check]:
     """Look at every service; a server need not offer them all."""
-    said = {service: client.serving(service) for service in SERVICES}
-    for service, serving in said.items():
-        detail = {True: "serving", False: "not serving", None: "not offered by this server"}[serving]
-        yield Check(service, serving, detail)
+    words = {True: "serving", False: "not serving", None: "not offered by this server"}
+    said = {service: await client.serving(service) for service in SERVICES}
+    return [Check(service, serving, words[serving]) for service, serving in said.items()]
 
 
-def _ask(client: Client, model: ModelInfo) -> Check:
+async def _ask(client: AsyncClient, model: ModelInfo) -> Check:
     """Let a model count the discs of a small picture."""
     name = f"ask {model.name}"
     if Task.COUNT not in model.tasks:
         return Check(name, None, "does not count; not asked")
     start = time.perf_counter()
     try:
-        answer = client.count(_discs(), model=model.name)
+        answer = await client.count(_discs(), model=model.name)
     except HookeError as error:
         return Check(name, False, describe(error))
     spent_ms = 1000 * (time.perf_counter() - start)

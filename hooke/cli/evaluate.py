@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, TaskID
 
-from hooke import Client
+from hooke import AsyncClient
 from hooke.cli import options, report
 from hooke.cli.session import ExitCode, Session
 from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
@@ -87,30 +88,41 @@ def evaluate(
     """
     session = options.session_of(context, address, as_json)
     if cancel is not None:
-        with session.reporting(), session.client() as client:
-            client.serving(timeout_s=session.connect_s)
-            stopped = client.cancel_evaluation(cancel)
+        with session.reporting():
+            stopped = asyncio.run(_cancel(session, cancel))
             session.say(f"Evaluation {stopped.evaluation_id} is {_words(stopped.state)}.")
             session.show(stopped)
         return
     if suite is None:
         raise typer.BadParameter("name a suite, for example demo.", param_hint="SUITE")
     order = _order(suite, data, model or [], limit)
-    with session.reporting(), session.client() as client:
-        client.serving(timeout_s=session.connect_s)
-        evaluation = _create(client, session, order, new=new)
+    with session.reporting():
+        raise typer.Exit(asyncio.run(_evaluate(session, order, out, new=new)))
+
+
+async def _cancel(session: Session, evaluation_id: str) -> Evaluation:
+    async with session.client() as client:
+        await client.serving(timeout_s=session.connect_s)
+        return await client.cancel_evaluation(evaluation_id)
+
+
+async def _evaluate(session: Session, order: Order, out: Path | None, *, new: bool) -> ExitCode:
+    async with session.client() as client:
+        await client.serving(timeout_s=session.connect_s)
+        evaluation = await _create(client, session, order, new=new)
         try:
-            evaluation = _follow(client, session, evaluation)
-        except KeyboardInterrupt:
+            evaluation = await _follow(client, session, evaluation)
+        except asyncio.CancelledError:
             session.say(
-                f"\nEvaluation {evaluation.evaluation_id} goes on without this terminal.\n"
-                f"To follow it again, run the same command{' without --new' if new else ''}.\n"
+                f"Evaluation {evaluation.evaluation_id} goes on without this terminal.\n"
+                f"To follow it again, run the same command{', without --new' if new else ''}.\n"
                 f"To stop it: hooke evaluate --cancel {evaluation.evaluation_id}"
             )
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
-        folder = out or _default_folder(evaluation)
-        _show(client, session, evaluation, folder, data_given=data is not None)
-        raise typer.Exit(ExitCode.OK if evaluation.state is EvaluationState.SUCCEEDED else ExitCode.FAILED)
+            raise
+        await _show(client, session, evaluation, out or _default_folder(evaluation))
+    if evaluation.state is EvaluationState.FAILED and order.data_dir:
+        session.say("Mind that the evaluator must see the folder of --data at the same path.")
+    return ExitCode.OK if evaluation.state is EvaluationState.SUCCEEDED else ExitCode.FAILED
 
 
 def _order(suite: str, data: str | None, models: Sequence[str], limit: int | None) -> Order:
@@ -129,15 +141,18 @@ def _order(suite: str, data: str | None, models: Sequence[str], limit: int | Non
     )
 
 
-def _create(client: Client, session: Session, order: Order, *, new: bool) -> Evaluation:
-    """Start the evaluation or take it up again, and say which."""
+async def _create(client: AsyncClient, session: Session, order: Order, *, new: bool) -> Evaluation:
+    """Start the evaluation, or take the newest one of the same order up again, and say which."""
     request_id = order.request_id()
     before = None
     if new:
-        request_id = f"{request_id}-{uuid.uuid4().hex[:8]}"
+        request_id = f"{request_id}-new-{uuid.uuid4().hex[:8]}"
     else:
-        before = next((each for each in client.evaluations() if each.request_id == request_id), None)
-    evaluation = client.create_evaluation(
+        async for each in client.evaluations():
+            if each.request_id.partition("-new-")[0] == request_id:
+                before, request_id = each, each.request_id
+                break
+    evaluation = await client.create_evaluation(
         suite_name=order.suite_name,
         suite_yaml=order.suite_yaml,
         models=order.models,
@@ -157,12 +172,12 @@ def _create(client: Client, session: Session, order: Order, *, new: bool) -> Eva
     return evaluation
 
 
-def _follow(client: Client, session: Session, evaluation: Evaluation) -> Evaluation:
+async def _follow(client: AsyncClient, session: Session, evaluation: Evaluation) -> Evaluation:
     """Show the progress of every task with every model until the evaluation has ended."""
     latest = evaluation
     with session.progress() as progress:
         bars = _Bars(progress, session)
-        for latest in client.watch_evaluation(evaluation.evaluation_id):
+        async for latest in client.watch_evaluation(evaluation.evaluation_id):
             for each in latest.task_progress:
                 bars.update(each)
     return latest
@@ -193,13 +208,11 @@ class _Bars:
                 self._session.say(f"{title}: {found.done_count} samples done{note and ', '}{note}.")
 
 
-def _show(
-    client: Client, session: Session, evaluation: Evaluation, folder: Path, *, data_given: bool
-) -> None:
+async def _show(client: AsyncClient, session: Session, evaluation: Evaluation, folder: Path) -> None:
     index: Path | None = None
     content = None
     if any(each.done_count for each in evaluation.task_progress):
-        archive = client.report(evaluation.evaluation_id, ReportFormat.HTML_ZIP)
+        archive = await client.report(evaluation.evaluation_id, ReportFormat.HTML_ZIP)
         index = report.unpack(archive, folder)
         content = report.read(folder)
     session.show(
@@ -210,8 +223,6 @@ def _show(
         session.say(
             f"The evaluation {_words(evaluation.state)}. {evaluation.state_message}".rstrip(), "bold red"
         )
-        if data_given and evaluation.state is EvaluationState.FAILED:
-            session.say("Mind that --data must name a folder that the evaluator sees at the same path.")
     if index is not None:
         session.say(f"Report: {index}", "bold")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import typer
 from rich.table import Table
 
 from hooke.cli import options
+from hooke.cli.session import Session
 from hooke.types import ModelInfo, Task
 
 
@@ -20,10 +22,15 @@ def models(context: typer.Context, address: options.Address = None, as_json: opt
       hooke --address gateway.lab:50051 models --json
     """
     session = options.session_of(context, address, as_json)
-    with session.reporting(), session.client() as client:
-        client.serving(timeout_s=session.connect_s)
-        found = client.models()
+    with session.reporting():
+        found = asyncio.run(_list(session))
         session.show(found, table_of(found))
+
+
+async def _list(session: Session) -> tuple[ModelInfo, ...]:
+    async with session.client() as client:
+        await client.serving(timeout_s=session.connect_s)
+        return await client.models()
 
 
 def table_of(models: Iterable[ModelInfo]) -> Table:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from hooke import AsyncClient, Client, Tls, errors
+from hooke import AsyncClient, Tls, errors
 from hooke.errors import HookeError, Reason
 
 CONNECT_S = 5.0
@@ -64,12 +64,8 @@ class Session:
     timeout_s: float
     as_json: bool
 
-    def client(self) -> Client:
-        """Open a client."""
-        return Client(self.address, tls=self.tls, timeout_s=self.timeout_s)
-
-    def async_client(self) -> AsyncClient:
-        """Open an asynchronous client."""
+    def client(self) -> AsyncClient:
+        """Open a client; asynchronous, since gRPC's other one may hang if Ctrl-C comes at a bad moment."""
         return AsyncClient(self.address, tls=self.tls, timeout_s=self.timeout_s)
 
     @property

@@ -339,6 +339,8 @@ def test_evaluate_resumes(hooke: Hooke, lab: Lab) -> None:
     assert len(set(ids)) == 4
     assert [text.startswith("Started") for text in said] == [True, False, True, True, True]
     assert "--new" in said[1]
+    assert not hooke("evaluate", "demo").err.startswith("Started")
+    assert lab.calls("CreateEvaluation")[-1].request.request_id == ids[-1]
 
 
 # The exit code says whether the evaluation succeeded; the reason is shown, with a hint about the folder.
