@@ -54,7 +54,7 @@ def summary() -> RunSummary:
         "tasks": {NUCLEI: {"hash": "12" * 32}, COUNTS: {"hash": "34" * 32}, CLASSES: {"hash": "56" * 32}},
         "dataset_manifests": {"discs": "78" * 32},
         "seeds": [1, 2405],
-        "notes": "Tom & \"Jerry\" <img src=x onerror=alert(1)>",
+        "notes": 'Tom & "Jerry" <img src=x onerror=alert(1)>',
     }
     return RunSummary(
         "evaluation-0001", "discs <3", "partially_succeeded", "2025-03-01T12:00:00Z", provenance, tasks
@@ -148,7 +148,7 @@ def _encoded(index: int, labels: np.ndarray) -> bytes:
         Image.fromarray(np.stack([grey, grey / 2, 255 - grey], axis=-1).astype(np.uint8)).save(file, "PNG")
     elif index % 4 == 3:
         channels = np.stack([grey, grey[::-1]]).astype(np.uint16)
-        tifffile.imwrite(file, channels, ome=True, metadata={"axes": "CYX"})
+        tifffile.imwrite(file, channels, imagej=True, metadata={"axes": "CYX"})
     else:
         Image.fromarray(grey.astype(np.uint8)).save(file, "PNG")
     return file.getvalue()
@@ -233,5 +233,7 @@ def _classification_sample(index: int) -> ReportSample:
         rest = (1 - sure) / 2
         probabilities = {name: sure if name == label else rest for name in LABELS}
         prediction = _prediction(row, CLASSES, model, label=label, probabilities=probabilities)
-        results[model] = _result(prediction, {"correct": float(label == true), "confidence": sure}, label, true)
+        results[model] = _result(
+            prediction, {"correct": float(label == true), "confidence": sure}, label, true
+        )
     return ReportSample(CLASSES, row, _encoded(index, _discs(index, 5)), Truth(label=true), results)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from evaluator.report.numbers import is_defined, number
+from evaluator.report.numbers import is_defined, short
 
 WIDTH, HEIGHT = 440, 320
 LEFT, RIGHT, TOP, BOTTOM = 56, 428, 12, 272
@@ -164,7 +164,7 @@ def crowd(
         total = sum(count for _, _, count in members)
         mean_x = sum(px * count for px, _, count in members) / total
         mean_y = sum(py * count for _, py, count in members) / total
-        title = f"{names[0]} {number(mean_x)}, {names[1]} {number(mean_y)}"
+        title = f"{names[0]} {short(mean_x)}, {names[1]} {short(mean_y)}"
         title += f": {total} samples" if total > 1 else ""
         radius = round(3.0 + min(4.0, 0.7 * math.log2(total)), 1)
         drawn.append(Mark(x(mean_x), y(mean_y), None, None, radius, title))

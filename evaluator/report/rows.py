@@ -29,7 +29,8 @@ class RowsFile:
         self._metrics: dict[str, int] = {}
         self._slices: dict[str, set[str]] = {}
         self._file = path.open("w", encoding="utf-8")
-        self._file.write("window.hookeRows = {rows: [\n")
+        self._file.write('window.hookeRows = {"rows": [')
+        self._separator = "\n"
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +39,7 @@ class RowsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write what is known of all rows only now, and close the file."""
-        self._file.write("]")
+        self._file.write("\n]")
         for name, value in (
             ("models", self._models),
             ("outcomes", OUTCOMES),
@@ -46,8 +47,8 @@ class RowsFile:
             ("slices", {axis: sorted(values, key=natural) for axis, values in self._slices.items()}),
             ("worst_by", self._page.worst_by),
         ):
-            self._file.write(f", {name}: {_json(value)}")
-        self._file.write("};\n")
+            self._file.write(f', "{name}": {_json(value)}')
+        self._file.write("}\n")
         self._file.close()
 
     def add(self, name: str, sample: SamplePage) -> None:
@@ -63,7 +64,8 @@ class RowsFile:
             sample.slices,
             [self._result(answer) for answer in sample.answers],
         )
-        self._file.write(_json(row) + ",\n")
+        self._file.write(self._separator + _json(row))
+        self._separator = ",\n"
 
     def _result(self, answer: Answer) -> tuple[object, ...]:
         metrics: dict[int, float] = {}

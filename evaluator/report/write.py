@@ -36,7 +36,7 @@ def write_report(out: Path, summary: RunSummary, samples: Iterable[ReportSample]
     Args:
         out: the folder; made where it is missing.
         summary: names every task and model that the samples have.
-        samples: taken one at a time, in any order, each let go before the next is asked for.
+        samples: taken one at a time, in any order; none is kept.
 
     Returns:
         The path of index.html.

@@ -26,8 +26,11 @@ function load(task) {
   });
 }
 
-function fill(select, options) {
-  select.replaceChildren(...options.map(([value, text]) => element("option", { value, textContent: text })));
+function fill(select, options, chosen = "") {
+  select.replaceChildren(
+    ...options.map(([value, textContent]) =>
+      element("option", { value, textContent, defaultSelected: value === chosen })),
+  );
 }
 
 function sortOptions(data) {
@@ -45,8 +48,7 @@ function prepare(data) {
   fill(form.elements.model, [["", "all"], ...data.models.map((name) => [name, name])]);
   const options = sortOptions(data);
   const worst = options.map(([value]) => value).find((value) => value.slice(1) === data.worst_by);
-  fill(form.elements.sort, options);
-  form.elements.sort.value = worst ?? "";
+  fill(form.elements.sort, options, worst);
   document.getElementById("slices").replaceChildren(
     ...Object.entries(data.slices).map(([axis, values]) => {
       const select = element("select", { name: `slice.${axis}` });
@@ -161,8 +163,10 @@ function turn(step) {
 
 async function start() {
   const wanted = new URLSearchParams(location.hash.slice(1));
-  if (wanted.get("task")) form.elements.task.value = wanted.get("task");
-  const task = form.elements.task.value;
+  form.reset();
+  const tasks = form.elements.task;
+  if ([...tasks.options].some((option) => option.value === wanted.get("task"))) tasks.value = wanted.get("task");
+  const task = tasks.value;
   if (task !== state.task) {
     state.data = await load(task);
     state.task = task;
