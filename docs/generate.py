@@ -15,6 +15,9 @@ from pathlib import Path
 from google.protobuf import descriptor_pb2
 from pydantic.fields import FieldInfo
 
+from evaluator.settings import EvaluatorSettings
+from gateway.metrics import GatewayMetrics
+from gateway.settings import GatewaySettings
 from hooke.errors import TABLE
 from runtime.metrics import Metrics
 from runtime.settings import MIB, PREFIX, ModelServerSettings, ServerSettings
@@ -55,13 +58,15 @@ an error that names the variable. What every process has comes first, then what 
 
 METRICS_HEAD = """
 On the page `/metrics` of each process, with those of the Python process itself, where `HOOKE_METRICS_PORT` is
-set.
+set. `hooke_gateway_*` are those of the gateway, `hooke_inference_*` those of model services.
 """.strip()
 
 PROCESSES = (
     ("Every process", ServerSettings),
     ("Model services", ModelServerSettings),
     ("classical", ClassicalSettings),
+    ("gateway", GatewaySettings),
+    ("evaluator", EvaluatorSettings),
 )
 
 
@@ -107,7 +112,9 @@ def settings_page() -> str:
         ]
         parts.append(f"## {title}\n\n{_table(('Variable', 'Default', 'Meaning'), rows)}")
     rows = []
-    for metric in Metrics().registry.collect():
+    registry = Metrics().registry
+    GatewayMetrics(registry)
+    for metric in registry.collect():
         if metric.name.startswith(("grpc_", "hooke_")):
             name = metric.name + ("_total" if metric.type == "counter" else "")
             rows.append((f"`{name}`", metric.type, _cell(metric.documentation)))
@@ -121,8 +128,10 @@ def _default(name: str, field: FieldInfo) -> str:
     match field.default:
         case None:
             return "absent"
-        case int() as number if name.endswith("_bytes") and number % MIB == 0:
+        case int() as number if "bytes" in name and number % MIB == 0:
             return f"`{number}` ({number // MIB} MiB)"
+        case Path() as path if path.is_absolute():
+            return f"`{path.relative_to(ROOT)}`"
         case other:
             return f"`{other}`"
 

@@ -9,6 +9,7 @@ from deploy.compose import read_topology
 from deploy.local import plan_locally
 from deploy.supervisor import COMPOSE_FILE
 from evaluator.settings import EvaluatorSettings
+from gateway.routes import read_routes
 from gateway.settings import GatewaySettings
 from runtime.settings import PREFIX, ServerSettings, load_settings
 from services.classical.settings import ClassicalSettings
@@ -53,3 +54,14 @@ def test_services_find_each_other(tmp_path: Path) -> None:
     assert plan["classical"].address in gateway
     assert plan["evaluator"].address in gateway
     assert plan["evaluator"].environment["HOOKE_EVALUATOR_GATEWAY"] == plan["gateway"].address
+
+
+# Without any setting the three processes find each other on one machine: the routes that come along name the
+# ports that the services listen on by default.
+def test_defaults_fit_each_other() -> None:
+    routes = read_routes(GatewaySettings.model_fields["gateway_routes"].default)
+    ports = {name: kind.model_fields["port"].default for name, kind in SETTINGS.items()}
+    assert routes.models == {"classical": (f"127.0.0.1:{ports['classical']}",)}
+    assert routes.evaluator == (f"127.0.0.1:{ports['evaluator']}",)
+    gateway = EvaluatorSettings.model_fields["evaluator_gateway"].default
+    assert gateway == f"localhost:{ports['gateway']}"
