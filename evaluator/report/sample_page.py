@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evaluator.aggregate import slices_of
-from evaluator.records import Prediction, SampleRow, SampleScore
+from evaluator.records import Prediction, SampleRow, SampleScore, TaskKind
 from evaluator.report.contents import LabelImage, ReportSample, SampleResultView
 from evaluator.report.numbers import number
 from evaluator.report.overlay import ANSWER, TRUTH, OutlineKind, Overlay, compare, draw
@@ -69,7 +69,9 @@ def sample_page(page: TaskPage, sample: ReportSample, image: ImageView | str) ->
     """Put a sample together for its page; the models stand in the order of the leaderboard."""
     answers = []
     panels = [_truth_panel(sample.truth.labels, image)]
-    masks = sample.truth.labels is not None or any(r.labels is not None for r in sample.results.values())
+    masks = page.task.kind is TaskKind.SEGMENTATION or any(
+        result.labels is not None for result in sample.results.values()
+    )
     for line in page.lines:
         result = sample.results.get(line.model.model)
         if result is None:
