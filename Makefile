@@ -29,7 +29,7 @@ setup: $(DEV) ## Create .venv with all that development needs
 
 .PHONY: demo
 demo: $(RUNTIME) ## Evaluate simulated micrographs through the whole stack and show the report's path
-	@$(BIN)/python -m deploy.stack run --home .hooke/demo -- hooke evaluate demo
+	@$(BIN)/python -m deploy.stack run --home .hooke/demo -- hooke evaluate demo --new --out .hooke/demo/report
 
 .PHONY: up
 up: $(RUNTIME) ## Start gateway, classical and evaluator as local processes, in the background

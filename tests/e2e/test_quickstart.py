@@ -11,7 +11,7 @@ from deploy.supervisor import Stack
 
 from .conftest import BIN, ROOT, blocks
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]  # a busy machine starts processes slowly
 
 
 # Every command of the page works, in the order of the page, and leaves the files that the page speaks of.
@@ -36,7 +36,7 @@ def test_quickstart(tmp_path: Path) -> None:
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=300,
                 check=False,
             )
             assert done.returncode == 0, f"{block.name}: {done.stdout}{done.stderr}"

@@ -21,7 +21,7 @@ from hooke.types import EvaluationState, ModelState, ReportFormat, SampleOutcome
 
 from .conftest import BIN, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]  # a busy machine starts processes slowly
 
 SUITE = """\
 name: small
@@ -63,7 +63,7 @@ def cli(stack: Stack, tmp_path: Path) -> Cli:
         environment = {**os.environ, "HOOKE_ADDRESS": stack.address}
         command = [str(BIN / "hooke"), *arguments]
         return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
     return run
