@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+import grpc
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +34,8 @@ _REFUSALS = (errors.QueueFullError, errors.ModelLoadingError, errors.DrainingErr
 """The model did not look at the request and asks for it later."""
 _PASSING = (errors.UnavailableError, errors.ResourceExhaustedError, errors.ImageNotFoundError)
 """Another call may do better. Beside refusals: whether the sample or the model is to blame is not known."""
+_ABANDONED = grpc.StatusCode.CANCELLED.name
+"""What a server says that ends before its calls do; a call that this side cancels raises CancelledError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class Asker:
             try:
                 result = await self._call(question, sample)
             except errors.HookeError as error:
-                passing = isinstance(error, _PASSING) and not isinstance(error, errors.OutOfMemoryError)
+                passing = _may_pass(error)
                 if passing or isinstance(error, errors.DeadlineExceededError):
                     self._pacer.failed(turn, error)
                 else:
@@ -158,6 +161,13 @@ class Asker:
             self._identity = now
         elif now != self._identity:
             raise ModelChangedError(model, self._identity, now)
+
+
+def _may_pass(error: errors.HookeError) -> bool:
+    """True if another call may do better."""
+    if isinstance(error, errors.OutOfMemoryError):
+        return False
+    return isinstance(error, _PASSING) or error.metadata.get("code") == _ABANDONED
 
 
 def identity_of(prediction: Prediction) -> Identity:

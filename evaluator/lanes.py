@@ -38,7 +38,7 @@ class Lane:
 
     Attributes:
         outcomes: of the predictions on disk, by sample id.
-        scored: ids of the samples whose prediction has a score.
+        scored: ids of the samples whose prediction was scored by the code that runs here.
     """
 
     task: TaskRecord
@@ -64,12 +64,14 @@ class LaneWorker:
         store: where predictions and scores go.
         threads: for what takes processor time or reads files.
         window: most samples of a lane in memory.
+        code_tag: of the code that runs here.
     """
 
-    def __init__(self, store: RunStore, threads: Executor, window: int) -> None:
+    def __init__(self, store: RunStore, threads: Executor, window: int, code_tag: str) -> None:
         self._store = store
         self._threads = threads
         self._window = window
+        self._code_tag = code_tag
 
     async def go_through(self, lane: Lane, control: Control) -> None:
         """Give every sample of a lane an outcome, in the order of the dataset, until the run stops."""
@@ -103,7 +105,7 @@ class LaneWorker:
         else:
             answer = await self._ask(lane, sample)
         result = await on(self._threads, score, lane.question.spec, sample, answer.prediction, answer.labels)
-        await asyncio.wrap_future(self._store.add_score(lane.task, result))
+        await asyncio.wrap_future(self._store.add_score(lane.task, result, self._code_tag))
 
     async def _ask(self, lane: Lane, sample: Sample) -> Answer:
         """Ask the model, and put what it said on disk before anything else."""

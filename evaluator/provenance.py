@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -129,9 +131,15 @@ def manifest_digest(samples: Iterable[KnownSample]) -> str:
     return digest.hexdigest()
 
 
-def same_code(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """True if figures of both may stand beside each other: neither code was changed by hand."""
-    return one == other and not one.get("git_dirty")
+def code_tag(code: Mapping[str, Any]) -> str:
+    """A short name of the code, by which to tell what it computed from what other code did.
+
+    Code that was changed by hand has another name each time: nobody knows what it was before.
+    """
+    text = json.dumps(code, sort_keys=True)
+    if code["git_dirty"]:
+        text += uuid.uuid4().hex
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _dirty() -> bool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from evaluator.aggregate import summarise
@@ -55,13 +56,18 @@ def summary_of(store: RunStore, run: RunRecord, suite: Suite, state: EvaluationS
 
 
 def _summary(store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mapping[str, Any]) -> TaskSummary:
-    return summarise(
+    summary = summarise(
         spec,
         datasets.get(task.name, {}).get("name", spec.dataset.loader),
         store.samples(task),
         {model: store.scores(task, model) for model in task.models},
         {model: store.latencies(task, model) for model in task.models},
     )
+    if task.sample_count is None:
+        return summary
+    # Of a run that was stopped only some samples are known; coverage is of the whole dataset all the same.
+    models = tuple(replace(model, sample_count=task.sample_count) for model in summary.models)
+    return replace(summary, sample_count=task.sample_count, models=models)
 
 
 def write_run_report(

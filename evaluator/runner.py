@@ -55,12 +55,16 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    """A run that is ready to send samples; `opened` and `tasks` are in the order of the suite."""
+    """A run that is ready to send samples; `opened` and `tasks` are in the order of the suite.
+
+    Figures by other code than that of `code_tag` are computed again.
+    """
 
     run: RunRecord
     suite: Suite
     opened: Sequence[OpenTask]
     tasks: Sequence[TaskRecord]
+    code_tag: str
 
 
 class Runner:
@@ -120,13 +124,11 @@ class Runner:
         tasks = await asyncio.wrap_future(self._store.open(run.evaluation_id, models, plans))
         present = [infos[name] for name in models]
         now = await on(self._threads, provenance.of_run, run, suite, opened, present, self._client.address)
-        before = run.provenance.get("code", now["code"])
         for task, opened_task in zip(tasks, opened, strict=True):
             await asyncio.wrap_future(self._store.set_sample_count(task, len(opened_task.dataset)))
-            if not provenance.same_code(before, now["code"]):
-                await asyncio.wrap_future(self._store.drop_scores(task))  # all figures by one code
         await asyncio.wrap_future(self._store.set_provenance(run.evaluation_id, now))
-        return _Prepared(replace(run, provenance=now), suite, opened, tasks)
+        tag = provenance.code_tag(now["code"])
+        return _Prepared(replace(run, provenance=now), suite, opened, tasks, tag)
 
     async def _list_models(self, control: Control) -> Mapping[str, ModelInfo]:
         """Ask the gateway, which may still be starting, for its models."""
@@ -150,7 +152,7 @@ class Runner:
         control.changed()
         lanes = await self._lanes(prepared, control)
         window = max(2, self._limits.samples_in_memory // max(1, len(lanes)))
-        worker = LaneWorker(self._store, self._threads, window)
+        worker = LaneWorker(self._store, self._threads, window, prepared.code_tag)
         async with asyncio.TaskGroup() as group:
             for lane in lanes:
                 group.create_task(worker.go_through(lane, control))
@@ -174,7 +176,7 @@ class Runner:
                         catalogue,
                         askers[model],
                         outcomes=await on(self._threads, self._store.outcomes, task, model),
-                        scored=frozenset(await on(self._threads, self._store.scored, task, model)),
+                        scored=await on(self._threads, self._store.scored, task, model, prepared.code_tag),
                     )
                 )
         return lanes

@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS scores (
     model TEXT NOT NULL,
     outcome TEXT NOT NULL,
     offset INTEGER NOT NULL,  -- of the prediction that was scored
+    code_tag TEXT NOT NULL,   -- of the code that scored it
     score TEXT NOT NULL,
     PRIMARY KEY (task, sample_id, model)
 ) WITHOUT ROWID;

@@ -55,11 +55,14 @@ class EvaluatorSettings(ServerSettings):
         root, name = self.evaluator_data_root, f"{PREFIX}EVALUATOR_DATA_ROOT"
         if root is not None and not root.is_dir():
             raise ValueError(f"{name}: {root} is not a folder")
-        certificate, key = self.evaluator_gateway_certificate_file, self.evaluator_gateway_key_file
+        name = f"{PREFIX}EVALUATOR_GATEWAY"
+        ca, certificate = self.evaluator_gateway_ca_file, self.evaluator_gateway_certificate_file
+        key = self.evaluator_gateway_key_file
         if (certificate is None) != (key is None):
-            name = f"{PREFIX}EVALUATOR_GATEWAY"
             raise ValueError(f"{name}_CERTIFICATE_FILE and {name}_KEY_FILE belong together: set both")
-        if certificate is not None and self.evaluator_gateway_ca_file is None:
-            name = f"{PREFIX}EVALUATOR_GATEWAY"
+        if certificate is not None and ca is None:
             raise ValueError(f"{name}_CERTIFICATE_FILE needs {name}_CA_FILE")
+        for variable, path in (("CA", ca), ("CERTIFICATE", certificate), ("KEY", key)):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{name}_{variable}_FILE: {path} is not a file")
         return self

@@ -268,14 +268,18 @@ class RunStore:
         predictions = read_predictions(self.folder(evaluation_id), places)
         return predictions[0] if predictions else None
 
-    def add_score(self, task: TaskRecord, score: SampleScore) -> Future[None]:
-        """Keep the score of the present prediction of the same model on the same sample."""
+    def add_score(self, task: TaskRecord, score: SampleScore, code_tag: str) -> Future[None]:
+        """Keep the score of the present prediction of the same model on the same sample.
+
+        `code_tag` says which code computed it.
+        """
         return self._write(
-            "INSERT OR REPLACE INTO scores (task, sample_id, model, outcome, offset, score)"
-            " SELECT task, sample_id, model, ?, offset, ? FROM predictions"
+            "INSERT OR REPLACE INTO scores (task, sample_id, model, outcome, offset, code_tag, score)"
+            " SELECT task, sample_id, model, ?, offset, ?, ? FROM predictions"
             " WHERE task = ? AND sample_id = ? AND model = ?",
             (
                 score.outcome,
+                code_tag,
                 json.dumps(shallow(score), default=dict),
                 task.number,
                 score.sample_id,
@@ -283,19 +287,15 @@ class RunStore:
             ),
         )
 
-    def drop_scores(self, task: TaskRecord) -> Future[None]:
-        """Forget the scores of a task, so that they are made again."""
-        return self._write("DELETE FROM scores WHERE task = ?", (task.number,))
-
     def scores(self, task: TaskRecord, model: str) -> list[SampleScore]:
         """Every score of a model in a task, in no order."""
         query = "SELECT score FROM scores WHERE task = ? AND model = ?"
         return [read_score(row[0]) for row in self._read(query, task.number, model)]
 
-    def scored(self, task: TaskRecord, model: str) -> set[str]:
-        """Ids of the samples whose present prediction has a score."""
-        query = "SELECT sample_id FROM scores WHERE task = ? AND model = ?"
-        return {row[0] for row in self._read(query, task.number, model)}
+    def scored(self, task: TaskRecord, model: str, code_tag: str) -> frozenset[str]:
+        """Ids of the samples whose present prediction was scored by this code."""
+        query = "SELECT sample_id FROM scores WHERE task = ? AND model = ? AND code_tag = ?"
+        return frozenset(row[0] for row in self._read(query, task.number, model, code_tag))
 
     def failure_reasons(self, task: TaskRecord) -> Counter[str]:
         """How often the samples of a task failed for which reason."""

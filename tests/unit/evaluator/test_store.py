@@ -20,6 +20,7 @@ from hooke.types import EvaluationState, SampleOutcome
 
 RUN = "run-1"
 WAIT_S = 10
+TAG = "code"
 PLAN = TaskPlan("nuclei", "d" * 64, ("classical",))
 
 
@@ -91,10 +92,10 @@ def test_last_prediction_wins(store: RunStore) -> None:
     task = opened(store)
     failed = answer("s1", count=None, outcome=SampleOutcome.FAILED, error_reason="UPSTREAM_FAILED")
     store.add_prediction(task, failed, None).result(WAIT_S)
-    store.add_score(task, score("s1", SampleOutcome.FAILED)).result(WAIT_S)
+    store.add_score(task, score("s1", SampleOutcome.FAILED), TAG).result(WAIT_S)
     store.add_prediction(task, answer("s1", count=7, attempt=2), None).result(WAIT_S)
     assert store.outcomes(task, "classical") == {"s1": SampleOutcome.SCORED}
-    assert store.scored(task, "classical") == set()
+    assert store.scored(task, "classical", TAG) == set()
     assert store.predictions(task, "s1")["classical"].count == 7
     assert len(journal_of(store).read_text().splitlines()) == 2
 
@@ -168,14 +169,14 @@ def test_score_of_a_replaced_prediction_is_dropped_on_recovery(store: RunStore) 
     store.add_prediction(task, answer("s1", count=None, outcome=SampleOutcome.FAILED), None).result(WAIT_S)
     store.add_prediction(task, answer("s2"), None).result(WAIT_S)
     for name, outcome in (("s1", SampleOutcome.FAILED), ("s2", SampleOutcome.SCORED)):
-        store.add_score(task, score(name, outcome)).result(WAIT_S)
+        store.add_score(task, score(name, outcome), TAG).result(WAIT_S)
     store.release(RUN).result(WAIT_S)
     first = json.loads(journal_of(store).read_text().splitlines()[0])
     with journal_of(store).open("a") as journal:
         journal.write(json.dumps({**first, "outcome": "scored", "count": 4}) + "\n")
     task = opened(store)
     assert store.outcomes(task, "classical")["s1"] is SampleOutcome.SCORED
-    assert store.scored(task, "classical") == {"s2"}
+    assert store.scored(task, "classical", TAG) == {"s2"}
 
 
 # A task whose definition changed starts anew; what was answered to the old one counts again if it returns.
@@ -232,7 +233,7 @@ def test_scores_are_paged_in_the_order_of_the_dataset(store: RunStore, size: int
             )
             for model in ("a", "b"):
                 store.add_prediction(task, answer(f"{task.name}{9 - index}", model=model), None)
-                store.add_score(task, score(f"{task.name}{9 - index}", model=model)).result(WAIT_S)
+                store.add_score(task, score(f"{task.name}{9 - index}", model=model), TAG).result(WAIT_S)
     seen: list[tuple[str, str]] = []
     after: Place | None = None
     while True:
@@ -254,7 +255,7 @@ def test_progress(store: RunStore) -> None:
     store.set_sample_count(task, 9)
     for number, outcome in enumerate([*SampleOutcome, SampleOutcome.SCORED]):
         store.add_prediction(task, answer(f"s{number}", outcome=outcome), None)
-        store.add_score(task, score(f"s{number}", outcome)).result(WAIT_S)
+        store.add_score(task, score(f"s{number}", outcome), TAG).result(WAIT_S)
     record = store.get(RUN)
     assert record is not None
     classical, sam = store.evaluation(record).task_progress

@@ -1,0 +1,175 @@
+"""A real evaluator process that is stopped in the middle, in every way, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hooke import AsyncClient
+from hooke.errors import HookeError
+from hooke.types import Evaluation, EvaluationState
+from tests.integration.evaluator.lab import CALL_S, Model, address_of, evaluating, model_service, suite
+
+ROOT = Path(__file__).parents[3]
+IMAGES = 25
+pytestmark = pytest.mark.slow
+
+
+class Process:
+    """An evaluator process and a client of it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, client: AsyncClient) -> None:
+        self.process = process
+        self.client = client
+
+    async def end_with(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return await self.process.wait()
+
+
+@asynccontextmanager
+async def evaluator(gateway: str, runs_dir: Path) -> AsyncIterator[Process]:
+    """Start `python -m evaluator` on a free port; killed at the end if it still runs."""
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("HOOKE_")},
+        "HOOKE_PORT": "0",
+        "HOOKE_GRACE_S": "20",
+        "HOOKE_EVALUATOR_GATEWAY": gateway,
+        "HOOKE_EVALUATOR_RUNS_DIR": str(runs_dir),
+        "HOOKE_EVALUATOR_MAX_IN_FLIGHT": "4",
+        "OMP_NUM_THREADS": "1",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "evaluator", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    drain = None
+    try:
+        line = b""
+        while b'"listening"' not in line:
+            line = await asyncio.wait_for(process.stderr.readline(), CALL_S)
+            assert line, "the evaluator ended before it listened"
+        port = re.search(rb'"port": (\d+)', line)
+        assert port is not None
+        drain = asyncio.create_task(process.stderr.read())  # a full pipe would hold the process up
+        async with AsyncClient(f"127.0.0.1:{int(port[1])}", timeout_s=CALL_S) as client:
+            yield Process(process, client)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        if drain is not None:
+            await drain
+
+
+async def reaches(client: AsyncClient, evaluation: Evaluation, done: int) -> None:
+    """Wait until so many samples have an outcome."""
+    async for seen in client.watch_evaluation(evaluation.evaluation_id):
+        if sum(progress.done_count for progress in seen.task_progress) >= done:
+            return
+    raise AssertionError("it ended before that")
+
+
+async def not_serving(client: AsyncClient) -> None:
+    """Wait until the evaluator has begun to shut down."""
+    try:
+        while await client.serving():  # noqa: ASYNC110  (another process)
+            await asyncio.sleep(0.01)
+    except HookeError:
+        pass  # it has gone already
+
+
+# Killed at any moment, run again: the same figures as without, and no sample is computed again but those
+# that were in flight at the kill.
+@pytest.mark.parametrize("done", [1, 20])
+async def test_kill(tmp_path: Path, done: int) -> None:
+    model = Model()
+    model.hold_after = done + 3
+    async with model_service(model) as service:
+        gateway = address_of(service)
+        async with evaluator(gateway, tmp_path / "killed") as process:
+            created = await process.client.create_evaluation(suite_yaml=suite(IMAGES), request_id="run")
+            await reaches(process.client, created, done)
+            await process.end_with(signal.SIGKILL)
+        model.released.set()
+        lines = (tmp_path / "killed" / created.evaluation_id / "predictions.jsonl").read_bytes()
+        finished = lines.count(b"\n")
+        asked = model.asked.total()
+        assert done <= finished <= asked < 2 * IMAGES
+        async with evaluating(gateway, tmp_path / "killed") as lab:
+            # Nobody asks for it: what was unfinished is taken up by itself.
+            evaluation = await lab.end_of(created)
+            assert evaluation.state is EvaluationState.SUCCEEDED
+            assert evaluation.create_time == created.create_time
+            assert [p.scored_count for p in evaluation.task_progress] == [IMAGES, IMAGES]
+            again = [sha256 for sha256, count in model.asked.items() if count > 1]
+            assert set(model.asked.values()) <= {1, 2}
+            assert len(again) <= asked - finished
+            assert len(model.asked) == 2 * IMAGES
+            resumed = await lab.figures(evaluation)
+        async with evaluating(gateway, tmp_path / "whole") as lab:
+            whole = await lab.run(suite(IMAGES))
+            assert await lab.figures(whole) == resumed
+
+
+# SIGTERM finishes what is in flight, so that nothing at all is computed twice; the process ends by itself
+# though somebody watches, and who watches is told to come back.
+async def test_terminate(tmp_path: Path) -> None:
+    model = Model()
+    model.hold_after = 10
+    async with model_service(model) as service:
+        gateway = address_of(service)
+        async with evaluator(gateway, tmp_path) as process:
+            created = await process.client.create_evaluation(suite_yaml=suite(IMAGES), request_id="run")
+            watching = process.client.watch_evaluation(created.evaluation_id)
+            await anext(watching)
+            await model.until_it_holds()
+            ending = asyncio.create_task(process.end_with(signal.SIGTERM))
+            await not_serving(process.client)
+            model.released.set()
+            assert await ending == 0
+            await watching.aclose()
+        assert 10 < model.asked.total() < 2 * IMAGES
+        async with evaluating(gateway, tmp_path) as lab:
+            evaluation = await lab.end_of(created)
+            assert evaluation.state is EvaluationState.SUCCEEDED
+            assert len(model.asked) == 2 * IMAGES
+            assert set(model.asked.values()) == {1}
+
+
+# What was being cancelled when the process died is cancelled when it is back, not resumed.
+async def test_kill_while_cancelling(tmp_path: Path) -> None:
+    model = Model()
+    model.hold_after = 0
+    async with model_service(model) as service:
+        gateway = address_of(service)
+        async with evaluator(gateway, tmp_path) as process:
+            created = await process.client.create_evaluation(suite_yaml=suite(IMAGES), request_id="run")
+            await model.until_it_holds()
+            cancelling = await process.client.cancel_evaluation(created.evaluation_id)
+            assert cancelling.state is EvaluationState.CANCELLING
+            await process.end_with(signal.SIGKILL)
+        model.released.set()
+        async with evaluating(gateway, tmp_path) as lab:
+            assert (await lab.end_of(created)).state is EvaluationState.CANCELLED
+
+
+# A folder of runs that cannot be used ends the process at once, with the name of the variable.
+async def test_unusable_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {"HOOKE_PORT": "0", "HOOKE_EVALUATOR_RUNS_DIR": str(tmp_path / "file" / "runs")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "evaluator", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _out, told = await asyncio.wait_for(process.communicate(), CALL_S)
+    assert process.returncode not in (0, None)
+    assert "HOOKE_EVALUATOR_RUNS_DIR" in told.decode()
+    assert "Traceback" not in told.decode()

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from evaluator.preparing import models_of, suite_of
+from evaluator.runs import RunSpec
+from evaluator.suites import Suite
+from hooke.errors import InvalidRequestError
+from hooke.types import Licences, ModelInfo, ModelState, Task
+
+SUITE = """
+name: two
+tasks:
+  - {name: outline, kind: segmentation, dataset: {loader: simulated, images: 1}}
+  - {name: number, kind: counting, dataset: {loader: simulated, images: 1}}
+"""
+
+
+@pytest.fixture
+def two_tasks() -> Suite:
+    return suite_of(RunSpec("r", suite_yaml=SUITE))
+
+
+def info(name: str, *tasks: Task, state: ModelState = ModelState.READY) -> ModelInfo:
+    empty: dict[str, object] = dict.fromkeys((field.name for field in dataclasses.fields(ModelInfo)), "")
+    known = {"name": name, "tasks": frozenset(tasks), "state": state, "licences": Licences("")}
+    return ModelInfo(**{**empty, **known})  # type: ignore[arg-type]
+
+
+KNOWN = {
+    "both": info("both", Task.SEGMENT, Task.COUNT),
+    "counter": info("counter", Task.COUNT),
+    "namer": info("namer", Task.CLASSIFY),
+    "starting": info("starting", state=ModelState.LOADING),
+}
+
+
+# Without names, every model that can do a task does it; one that is still loading may be able to.
+def test_all_models(two_tasks: Suite) -> None:
+    assert models_of(two_tasks, [], KNOWN) == {
+        "outline": ("both", "starting"),
+        "number": ("both", "counter", "starting"),
+    }
+
+
+# With names, each does what it can.
+def test_named_models(two_tasks: Suite) -> None:
+    chosen = models_of(two_tasks, ["counter", "both"], KNOWN)
+    assert chosen == {"outline": ("both",), "number": ("counter", "both")}
+
+
+# A model that is not there, a task that nobody can do, and a model without any task are told apart.
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (["both", "nobody"], "'nobody' is unknown; the gateway has 'both', 'counter', 'namer', 'starting'"),
+        (["counter"], "none of 'counter' can do the task 'outline'"),
+        (["both", "namer"], "'namer' can do none of the suite's tasks"),
+    ],
+)
+def test_models_that_cannot(two_tasks: Suite, wanted: list[str], told: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        models_of(two_tasks, wanted, KNOWN)
+    assert told in caught.value.message
+    assert [violation.field for violation in caught.value.violations] == ["models"]
+
+
+# The same question under two names would be asked, and paid for, twice.
+def test_same_question_twice_is_refused() -> None:
+    text = SUITE.replace("counting", "segmentation")
+    with pytest.raises(InvalidRequestError, match="asks the same as the task 'outline'"):
+        suite_of(RunSpec("r", suite_yaml=text))
