@@ -11,14 +11,16 @@ from pydantic import AfterValidator
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_ -]*)(?::([a-z0-9]+))?\}")
 _DIGITS = "d"
+_MOST_NAMES = 8
+"""More, or two texts side by side, could match a path in so many ways that trying them takes for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
     """Reads names out of paths.
 
-    `{name}` is any text without "/", as short as possible; `{name:d}` is digits. The same name again
-    must be the same text.
+    `{name}` is any text without "/", as short as possible; `{name:d}` is all digits that there are. The same
+    name again must be the same text.
     """
 
     text: str
@@ -29,25 +31,34 @@ class PathPattern:
     def parse(cls, text: str) -> PathPattern:
         """Read a pattern; ValueError says what is wrong with it."""
         names: list[str] = []
-        parts, position = [], 0
+        parts: list[str] = []
+        position, unclear = 0, False
         for placeholder in _PLACEHOLDER.finditer(text):
             name, form = placeholder.groups()
-            parts.append(_literal(text, position, placeholder.start()))
             if form not in {None, _DIGITS}:
                 raise ValueError(f"{placeholder[0]} is neither {{{name}}} nor {{{name}:d}}")
+            if unclear and position == placeholder.start():
+                raise ValueError(f"it is not clear where {placeholder[0]} begins in {text!r}")
+            parts.append(_literal(text, position, placeholder.start()))
             if name in names:
                 parts.append(f"(?P=_{names.index(name)})")
             else:
-                parts.append(f"(?P<_{len(names)}>{'[0-9]+' if form else '[^/]+?'})")
+                parts.append(_group(len(names), digits=form == _DIGITS))
                 names.append(name)
-            position = placeholder.end()
+            position, unclear = placeholder.end(), form != _DIGITS
         parts.append(_literal(text, position, len(text)))
+        if len(parts) // 2 > _MOST_NAMES:
+            raise ValueError(f"{text!r} has more than {_MOST_NAMES} names")
         return cls(text, re.compile("".join(parts)), tuple(names))
 
     def match(self, path: str) -> dict[str, str] | None:
         """The names in a path, or None if the whole path does not fit."""
         found = self.regex.fullmatch(path)
         return dict(zip(self.names, found.groups(), strict=True)) if found else None
+
+
+def _group(number: int, *, digits: bool) -> str:
+    return f"(?P<_{number}>[0-9]+)(?![0-9])" if digits else f"(?P<_{number}>[^/]+?)"
 
 
 def _literal(text: str, start: int, end: int) -> str:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from evaluator.simulate.spec import BODY_TO_NUCLEUS, SimulationSpec, Stain
+from hooke.errors import InvalidRequestError
 
 GAP_PX = 2
 """Least distance between cells that do not overlap, and from the border."""
 TRIES = 400
 """Random places that are tried before the cell is made smaller."""
 SHRINK = 0.93
+LEAST_SCALE = 0.5
 DIAMETER_SPREAD = 0.12
 BRIGHTNESS_SPREAD = 0.2
 NUCLEUS_SHARE_OF_BODY = 0.9
@@ -70,6 +72,9 @@ def place_cells(spec: SimulationSpec, rng: Generator, taken: NDArray[np.bool_]) 
 
     Returns:
         The cells, lower ones first.
+
+    Raises:
+        InvalidRequestError: even cells of half the size find no room.
     """
     pairs = round(spec.clustered * spec.count / 2) if spec.overlap > 0 else 0
     sizes = [2] * pairs + [1] * (spec.count - 2 * pairs)
@@ -78,6 +83,10 @@ def place_cells(spec: SimulationSpec, rng: Generator, taken: NDArray[np.bool_]) 
         scale = 1.0
         while not (placed := _place(_draw_unit(size, spec, scale, rng), rng, taken)):
             scale *= SHRINK
+            if scale < LEAST_SCALE:
+                raise InvalidRequestError(
+                    f"{spec.count} cells of diameter_px {spec.diameter_px:g} find no room"
+                )
         cells.extend(placed)
     return tuple(cells)
 

@@ -21,8 +21,10 @@ from evaluator.datasets.patterns import PathPattern, fill, names_in
         ("{id:d}cell.png", "x01cell.png", None),
         ("S_{slide:d}_{crop:d}.png", "S_1_2.png", {"slide": "1", "crop": "2"}),
         ("S_{slide:d}_{crop:d}.png", "S_1_dots_2.png", None),
-        ("{label}/{label}{patient}_IMG.png", "Sick/SickC1_IMG.png", {"label": "Sick", "patient": "C1"}),
-        ("{label}/{label}{patient}_IMG.png", "Sick/WellC1_IMG.png", None),
+        ("{label}/{label}C{patient}_IMG.png", "Sick/SickC1_IMG.png", {"label": "Sick", "patient": "1"}),
+        ("{label}/{label}C{patient}_IMG.png", "Sick/WellC1_IMG.png", None),
+        ("C{patient:d}{rest}.png", "C33P1thinF.png", {"patient": "33", "rest": "P1thinF"}),
+        ("C{patient:d}{rest}.png", "C33.png", None),
         ("Dataset 1/a+b ({n}).png", "Dataset 1/a+b (7).png", {"n": "7"}),
         ("plain.csv", "plain.csv", {}),
     ],
@@ -32,7 +34,10 @@ def test_match(pattern, path, names):
 
 
 # A pattern that cannot be meant is refused.
-@pytest.mark.parametrize("pattern", ["{", "a}b", "{}", "{1}", "{id:x}", "{id:03}", "{a}{"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["{", "a}b", "{}", "{1}", "{id:x}", "{id:03}", "{a}{", "{a}{b}", "-".join(f"{{n{i}}}" for i in range(9))],
+)
 def test_wrong_patterns(pattern):
     with pytest.raises(ValueError, match=r"\{|\}"):
         PathPattern.parse(pattern)

@@ -13,6 +13,7 @@ from scipy import ndimage
 from evaluator.simulate import ScaleBar, SeriesSpec, SimulationSpec, Stain, simulate, simulate_stain
 from evaluator.simulate.geometry import Cell, place_cells
 from evaluator.simulate.rendering import BACKGROUND, CAMERA_GAIN, CAMERA_OFFSET, draw_labels
+from hooke.errors import InvalidRequestError
 
 SMALL = {"width_px": 200, "height_px": 160, "diameter_px": 14}
 
@@ -41,7 +42,7 @@ def test_the_bytes_are_pinned():
         name: hashlib.sha256(getattr(channel, name).tobytes()).hexdigest()[:16]
         for name in ("image", "labels")
     }
-    assert found == {"image": "PIN1", "labels": "PIN2"}
+    assert found == {"image": "8c7dca6711638799", "labels": "e7a375f013f3886f"}
 
 
 # Drawing one stain gives what drawing both gives.
@@ -181,6 +182,16 @@ def test_scale_bar_in_nanometres():
 def test_crowded_fields_get_every_cell():
     wanted = SimulationSpec(seed=1, width_px=256, height_px=256, diameter_px=14, count=80)
     assert np.unique(simulate_stain(wanted).labels).size == 81
+
+
+# Where a scale bar leaves no room, the field is refused instead of tried for ever.
+def test_no_room_is_refused():
+    with pytest.raises(InvalidRequestError, match="find no room"):
+        simulate(
+            SimulationSpec(
+                width_px=64, height_px=64, diameter_px=16, count=4, pixel_size_um=1.0, scale_bar=True
+            )
+        )
 
 
 # What cannot be drawn is refused with the reason.
