@@ -1,0 +1,135 @@
+"""`python -m benchmarks`: prints ratios, each target with PASS or MISS; `--json FILE` keeps every figure."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import forwarding, uploads, workers
+from benchmarks.measure import Target, Times
+from benchmarks.processes import BrokenError
+
+MIB = 1024**2
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < 2 else "right")
+    for row in rows:
+        table.add_row(*(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+    return table
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes // MIB} MiB" if size_bytes >= MIB else f"{size_bytes // 1024} KiB"
+
+
+def _forwarding_table(found: forwarding.Forwarding) -> Table:
+    direct = {row.size_bytes: row for row in found.rows if row.way == "direct"}
+    return _table(
+        "Through a proxy (one call at a time; throughput with 8 in flight)",
+        ("message", "way", "p50 ms", "p99 ms", "p50 / direct", "calls / s"),
+        (
+            (
+                _size(row.size_bytes),
+                row.way,
+                row.times.p50_s * 1e3,
+                row.times.p99_s * 1e3,
+                row.times.p50_s / direct[row.size_bytes].times.p50_s,
+                row.calls_per_s,
+            )
+            for row in found.rows
+        ),
+    )
+
+
+def _uploads_table(found: uploads.Uploads) -> Table:
+    return _table(
+        "Sending an image",
+        ("image", "way", "through", "p50 ms"),
+        ((_size(row.size_bytes), row.way, row.through, row.times.p50_s * 1e3) for row in found.rows),
+    )
+
+
+def _workers_table(found: workers.Workers) -> Table:
+    return _table(
+        "classical under load",
+        ("model", "worker processes", "images / s"),
+        (("classical", row.workers, row.images_per_s) for row in found.rows),
+    )
+
+
+PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
+    "forwarding": (forwarding.measure, _forwarding_table),
+    "uploads": (uploads.measure, _uploads_table),
+    "workers": (workers.measure, _workers_table),
+}
+
+
+def _targets_table(targets: Iterable[Target]) -> Table:
+    return _table(
+        "Targets",
+        ("", "what", "measured", "target"),
+        (
+            (
+                "PASS" if target.met else "MISS",
+                target.text,
+                target.figure,
+                f"at {'most' if target.at_most else 'least'} {target.bound:g}",
+            )
+            for target in targets
+        ),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold; of times, the percentiles and their number."""
+    if isinstance(value, Times):
+        return {"p50_s": value.p50_s, "p99_s": value.p99_s, "count": len(value.seconds)}
+    if isinstance(value, Target):
+        return {**dataclasses.asdict(value), "met": value.met}
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def main() -> int:
+    """Measure and print; 0 unless something broke."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - PARTS.keys():
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    console = Console()
+    targets: list[Target] = []
+    figures: dict[str, Any] = {"cores": os.cpu_count()}
+    for name in arguments.parts or PARTS:
+        measure, table = PARTS[name]
+        with console.status(f"Measuring {name} ..."):
+            try:
+                found = measure()
+            except BrokenError as error:
+                console.print(f"{name}: {error}")
+                return 1
+        console.print(table(found))
+        targets += found.targets
+        figures[name] = _plain(found)
+    console.print(_targets_table(targets))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
