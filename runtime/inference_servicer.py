@@ -136,7 +136,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
 
             def encode() -> T:
                 answer: Segmentation = computed.answer
-                instances = masks.measure(answer.labels, image, answer.scores)
+                instances = masks.measure(answer.labels, image, answer.scores, answer.info_bar)
                 if question.mask_format is MaskFormat.RLE:
                     rles = masks.encode_labels(answer.labels)
                     instances = tuple(replace(found, rle=rles[found.label]) for found in instances)
