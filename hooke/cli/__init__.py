@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -89,4 +90,6 @@ def root(
 
 def main() -> None:
     """Run the command line; the entry point of `hooke`."""
+    # gRPC's core would write notes on lost connections between ours; errors arrive as exceptions anyway.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     app()
