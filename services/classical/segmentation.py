@@ -36,6 +36,9 @@ MAX_HOLE_FRACTION = 0.02
 """Holes up to this fraction of the image are filled while the scale is unknown."""
 DIAMETER_FACTOR = 2.2
 """Diameter over inscribed radius of a typical object, which is somewhat longer than wide."""
+FINE_DIAMETER_PX = 20.0
+GRAIN_DIAMETERS = 0.2
+"""What exceeds the fine diameter, times this, is the sigma that hides the grain of large objects."""
 MIN_AREA_PX = 15
 """Smaller regions cannot be told from noise, whatever the scale."""
 MIN_AREA_FRACTION = 0.1
@@ -135,10 +138,11 @@ def _objects(
     if parameters.touching_objects_split is False:
         labels, _ = ndimage.label(chosen.mask)
         return labels.astype(np.int32)
+    smoothing = max(1.0, GRAIN_DIAMETERS * (view.diameter_px - FINE_DIAMETER_PX))
     if expected_diameter_px is None:
-        return split_touching(chosen.mask, view.levelled.values)
+        return split_touching(chosen.mask, view.levelled.values, smoothing)
     window = max(5, 2 * int(expected_diameter_px / 4) + 1)
-    smoothing = max(1.0, 0.08 * expected_diameter_px)
+    smoothing = max(smoothing, 0.08 * expected_diameter_px)
     return split_touching(chosen.mask, view.levelled.values, smoothing, window)
 
 

@@ -40,7 +40,7 @@ def split_touching(
     Args:
         mask: H x W, True on objects.
         values: H x W brightness, greater than 0 on objects.
-        smoothing_px: sigma of the Gaussian that smooths the distance transform, in pixels.
+        smoothing_px: sigma of the Gaussian that smooths distance and brightness, in pixels.
         peak_window_px: odd side of the square in which there is at most one maximum.
 
     Returns:
@@ -48,7 +48,7 @@ def split_touching(
     """
     padded = np.pad(mask, 1)  # what lies outside of the field is background
     distance = ndimage.distance_transform_edt(padded)[1:-1, 1:-1].astype(np.float32)
-    brightness = np.sqrt(np.maximum(ndimage.gaussian_filter(values, 1.0), 1e-4))
+    brightness = np.sqrt(np.maximum(ndimage.gaussian_filter(values, smoothing_px), 1e-4))
     height = ndimage.gaussian_filter(distance, smoothing_px) * brightness
     height[~mask] = 0
     peaks = (height == ndimage.maximum_filter(height, size=peak_window_px)) & mask
