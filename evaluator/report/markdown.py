@@ -82,7 +82,7 @@ def _all_metrics(task: TaskSummary) -> str:
         for name in metric_names(task)
         for model in ranked(task)
     ]
-    return _table(head, rows)
+    return _table(head, rows, names=2)
 
 
 def _slices(task: TaskSummary, axis: str) -> str:
@@ -106,16 +106,19 @@ def _estimate(estimate: Estimate) -> str:
     return f"{number(estimate.value)} {interval(estimate)}".rstrip()
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose columns line up; the first is set left, the others right."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
+    """A table whose columns line up; the first ones, which hold names, are set left, the others right."""
     cells = (tuple(head), *(tuple(row) for row in rows))
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(head))]
+    sides = [str.ljust if column < names else str.rjust for column in range(len(head))]
     lines = [
-        " | ".join((row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))))
+        " | ".join(side(cell, width) for side, cell, width in zip(sides, row, widths, strict=True))
         for row in cells
     ]
-    rule = " | ".join((":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])))
-    return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
+    rules = [
+        f":{'-' * (w - 1)}" if column < names else f"{'-' * (w - 1)}:" for column, w in enumerate(widths)
+    ]
+    return "\n".join(f"| {line} |" for line in (lines[0], " | ".join(rules), *lines[1:]))
 
 
 def _text(value: str) -> str:
