@@ -95,6 +95,7 @@ class LaneWorker:
                 if control.stopping:
                     break
                 group.create_task(finish(index))
+                await asyncio.sleep(0)  # let the other lanes have theirs
 
     async def _finish(self, lane: Lane, index: int) -> None:
         sample = await lane.catalogue.sample(index)

@@ -122,6 +122,45 @@ async def test_hung_sample(tmp_path: Path) -> None:
         assert sum(p.scored_count for p in evaluation.task_progress) >= 8
 
 
+# Every kind of error ends as a failed sample that says which, after a bounded number of tries: one, where
+# another call cannot do better.
+@pytest.mark.parametrize("reason", errors.Reason)
+async def test_every_error(tmp_path: Path, reason: errors.Reason) -> None:
+    row = errors.TABLE[reason]
+    model = Model()
+    model.trouble = raising(row.exception("as told", retry_after_s=0.01))
+    async with (
+        model_service(model) as service,
+        evaluating(address_of(service), tmp_path, evaluator_patience_s=0.2) as lab,
+    ):
+        evaluation = await lab.run(suite(1))
+        assert evaluation.state is EvaluationState.FAILED
+        results = await lab.results(evaluation)
+        assert [(r.outcome, r.error_reason) for r in results] == [(SampleOutcome.FAILED, reason)] * 2
+        assert all(count > 1 for count in model.asked.values()) == (row.retry is not errors.Retry.NEVER), (
+            model.asked
+        )
+
+
+# Tasks that share a model take turns with it.
+async def test_tasks_take_turns(tmp_path: Path) -> None:
+    model = Model()
+    model.hold_after = 20
+    async with (
+        model_service(model) as service,
+        evaluating(address_of(service), tmp_path, evaluator_max_in_flight=1) as lab,
+    ):
+        created = await lab.create(suite(30))
+        await model.until_it_holds()
+        async for evaluation in lab.client.watch_evaluation(created.evaluation_id):
+            if sum(p.done_count for p in evaluation.task_progress) == 20:
+                break
+        assert all(p.done_count >= 5 for p in evaluation.task_progress)
+        await lab.client.cancel_evaluation(created.evaluation_id)
+        model.released.set()
+        await lab.end_of(created)
+
+
 # A model that dies for good leaves its answers scored and every other sample failed, with the reason; the
 # run ends by itself.
 async def test_model_dies_for_good(tmp_path: Path) -> None:
