@@ -11,32 +11,21 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evaluator.metrics import classification, counting, segmentation, segmentation_statistics
+from evaluator.comparing import compare_models
+from evaluator.judging import Judged, classes_of, statistics_of
+from evaluator.metrics import classification
 from evaluator.metrics.catalogue import METRICS
-from evaluator.metrics.intervals import Statistic, estimate
+from evaluator.metrics.intervals import estimate
 from evaluator.records import Estimate, ModelSummary, SampleRow, SampleScore, TaskKind, TaskSummary
 from evaluator.suites import OBJECTS_AXIS, TaskSpec
 from hooke.types import SampleOutcome
 
 DENSITIES = ((0, 0), (1, 10), (11, 30), (31, 100), (101, None))
 """Ranges of the axis "objects": how many there really are in an image."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """One sample with its score."""
-
-    row: SampleRow
-    score: SampleScore
-
-    @property
-    def answered(self) -> bool:
-        return self.score.outcome is SampleOutcome.SCORED
 
 
 def summarise(
@@ -56,11 +45,13 @@ def summarise(
         latencies: model -> seconds from sending to answer of the samples with an answer.
     """
     by_id = {row.sample_id: row for row in rows}
-    models = []
-    for model, model_scores in scores.items():
-        judged = [_Judged(by_id[score.sample_id], score) for score in model_scores]
-        judged.sort(key=lambda sample: sample.row.index)
-        models.append(_summarise_model(task, model, len(rows), judged, latencies.get(model, ())))
+    judged = {
+        model: sorted(
+            (Judged(by_id[score.sample_id], score) for score in model_scores),
+            key=lambda sample: sample.row.index,
+        )
+        for model, model_scores in scores.items()
+    }
     return TaskSummary(
         task=task.name,
         kind=task.kind,
@@ -68,12 +59,16 @@ def summarise(
         description=task.description,
         headline=task.headline_metric,
         sample_count=len(rows),
-        models=tuple(models),
+        models=tuple(
+            _summarise_model(task, model, len(rows), samples, latencies.get(model, ()))
+            for model, samples in judged.items()
+        ),
+        comparisons=compare_models(task, judged),
     )
 
 
 def _summarise_model(
-    task: TaskSpec, model: str, sample_count: int, judged: Sequence[_Judged], latencies: Sequence[float]
+    task: TaskSpec, model: str, sample_count: int, judged: Sequence[Judged], latencies: Sequence[float]
 ) -> ModelSummary:
     outcomes = Counter(str(sample.score.outcome) for sample in judged)
     asked = [sample for sample in judged if sample.score.outcome is not SampleOutcome.FAILED]
@@ -96,9 +91,9 @@ def _summarise_model(
 
 
 def _estimates(
-    task: TaskSpec, samples: Sequence[_Judged], *, calibration: bool = False
+    task: TaskSpec, samples: Sequence[Judged], *, calibration: bool = False
 ) -> tuple[Estimate, ...]:
-    statistics = _STATISTICS[task.kind](samples, task)
+    statistics = statistics_of(task, samples)
     if calibration and task.kind is TaskKind.CLASSIFICATION:
         told = [sample.score for sample in samples if "brier" in sample.score.metrics]
         if len(told) == len(samples) > 0:
@@ -112,54 +107,8 @@ def _estimates(
     return estimate(statistics, [sample.row.cluster for sample in samples])
 
 
-def _note(samples: Sequence[_Judged], meaning: str) -> str:
-    silent = sum(not sample.answered for sample in samples)
-    return f"{silent} without an answer {meaning}" if silent else ""
-
-
-def _segmentation(samples: Sequence[_Judged], task: TaskSpec) -> list[Statistic]:
-    del task
-    images = [
-        segmentation.SegmentationScore(sample.score.metrics, sample.score.details, sample.score.trivial)
-        if sample.answered
-        else segmentation.no_answer(sample.score.details["true"], sample.score.details["truth_area"])
-        for sample in samples
-    ]
-    return segmentation_statistics.statistics(images, _note(samples, "count as 0"))
-
-
-def _counting(samples: Sequence[_Judged], task: TaskSpec) -> list[Statistic]:
-    del task
-    true = [sample.score.details["true"] for sample in samples]
-    # No answer is the nearest wrong one: never rewarded, and no further off than an empty image.
-    predicted = [
-        sample.score.details["predicted"] if sample.answered else int(count == 0)
-        for sample, count in zip(samples, true, strict=True)
-    ]
-    return counting.statistics(true, predicted, _note(samples, "count as the answer 0"))
-
-
-def _classes(samples: Sequence[_Judged], task: TaskSpec) -> tuple[list[int], list[int | None]]:
-    place = {label: index for index, label in enumerate(task.labels)}
-    true = [place[sample.score.details["true"]] for sample in samples]
-    predicted = [place[s.score.details["predicted"]] if s.answered else None for s in samples]
-    return true, predicted
-
-
-def _classification(samples: Sequence[_Judged], task: TaskSpec) -> list[Statistic]:
-    note = _note(samples, "count as wrong")
-    return classification.statistics(*_classes(samples, task), len(task.labels), note)
-
-
-_STATISTICS: Mapping[TaskKind, Callable[[Sequence[_Judged], TaskSpec], list[Statistic]]] = {
-    TaskKind.SEGMENTATION: _segmentation,
-    TaskKind.COUNTING: _counting,
-    TaskKind.CLASSIFICATION: _classification,
-}
-
-
-def _confusion(task: TaskSpec, samples: Sequence[_Judged]) -> dict[str, list[str] | list[list[int]]]:
-    matrix = classification.confusion_matrix(*_classes(samples, task), len(task.labels))
+def _confusion(task: TaskSpec, samples: Sequence[Judged]) -> dict[str, list[str] | list[list[int]]]:
+    matrix = classification.confusion_matrix(*classes_of(task, samples), len(task.labels))
     return {"labels": list(task.labels), "matrix": matrix}
 
 
@@ -170,9 +119,9 @@ def slices_of(kind: TaskKind, row: SampleRow, score: SampleScore) -> dict[str, s
     return {**row.slices, OBJECTS_AXIS: _density(score.details["true"])}
 
 
-def _slices(task: TaskSpec, samples: Sequence[_Judged]) -> dict[str, dict[str, list[_Judged]]]:
+def _slices(task: TaskSpec, samples: Sequence[Judged]) -> dict[str, dict[str, list[Judged]]]:
     """Axis -> value -> samples, values in their natural order."""
-    found: dict[str, dict[str, list[_Judged]]] = {}
+    found: dict[str, dict[str, list[Judged]]] = {}
     for sample in samples:
         for axis, value in slices_of(task.kind, sample.row, sample.score).items():
             if not task.slices or axis in task.slices:

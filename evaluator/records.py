@@ -186,8 +186,41 @@ class ModelSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the same samples, those that neither of them failed on.
+
+    Attributes:
+        first, second: the models.
+        difference: headline metric of `first` minus that of `second`, strict, with its paired interval.
+        p_value: of such a difference, or a larger one, if the models were alike; None where undefined.
+        adjusted_p_value: after Holm's correction over all comparisons of the run.
+        method: "mcnemar" (exact), "permutation" or "permutation-clustered".
+    """
+
+    first: str
+    second: str
+    difference: Estimate
+    p_value: float | None
+    adjusted_p_value: float | None
+    method: str
+
+    @property
+    def better(self) -> str | None:
+        """The model that is better beyond chance (5 %); None: they cannot be told apart."""
+        value, higher_is_better = self.difference.value, self.difference.higher_is_better
+        if self.adjusted_p_value is None or self.adjusted_p_value >= 0.05 or not value:
+            return None
+        if higher_is_better is None:
+            return None
+        return self.first if (value > 0) == higher_is_better else self.second
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """How every model did in one task; `headline` names the metric to look at first."""
+    """How every model did in one task; `headline` names the metric to look at first.
+
+    `comparisons` has every pair of models once.
+    """
 
     task: str
     kind: TaskKind
@@ -196,6 +229,12 @@ class TaskSummary:
     headline: str
     sample_count: int
     models: tuple[ModelSummary, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+    def rank(self, model: str) -> int:
+        """1 + the number of models that are better beyond chance; models that cannot be told apart share."""
+        pairs = [pair for pair in self.comparisons if model in {pair.first, pair.second}]
+        return 1 + sum(pair.better not in {None, model} for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from evaluator.aggregate import summarise
 from evaluator.catalogue import DatasetChangedError
+from evaluator.comparing import correct
 from evaluator.control import Control
 from evaluator.lanes import read_mask
 from evaluator.pacing import StoppedError
@@ -47,10 +48,12 @@ def summary_of(store: RunStore, run: RunRecord, suite: Suite, state: EvaluationS
         state=state,
         create_time=run.create_time.isoformat(),
         provenance=run.provenance,
-        tasks=tuple(
-            _summary(store, task, specs[task.digest], datasets)
-            for task in store.tasks(run.evaluation_id)
-            if task.digest in specs
+        tasks=correct(
+            [
+                _summary(store, task, specs[task.digest], datasets)
+                for task in store.tasks(run.evaluation_id)
+                if task.digest in specs
+            ]
         ),
     )
 

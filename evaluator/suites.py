@@ -58,7 +58,7 @@ class TaskSpec(BaseModel):
             raise ValueError("expected_diameter_px and expected_diameter_um exclude each other")
         if self.kind is TaskKind.CLASSIFICATION and (self.expected_diameter_px or self.expected_diameter_um):
             raise ValueError("an expected diameter says nothing to classification")
-        names = [metric.name for metric in METRICS[self.kind]]
+        names = [metric.name for metric in METRICS[self.kind] if not metric.calibration]
         if self.headline and self.headline not in names:
             raise ValueError(
                 f"headline: {self.headline!r} is not a metric of {self.kind}: {', '.join(names)}"

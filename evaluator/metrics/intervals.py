@@ -28,6 +28,7 @@ CHUNK = 4_000_000
 """Most weights held in memory at once."""
 
 Floats = NDArray[np.float64]
+Features = Floats | sparse.csr_array[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +47,7 @@ class Statistic:
     """
 
     name: str
-    features: Floats | sparse.csr_array[Any, Any]
+    features: Features
     of_sums: Callable[[Floats], Floats]
     n: int
     higher_is_better: bool | None = True
@@ -82,24 +83,48 @@ def estimate(statistics: Sequence[Statistic], clusters: Sequence[str | None]) ->
         statistics: over the same samples.
         clusters: for each sample what it shares with dependent ones; None: nothing.
     """
-    units = _units(clusters)
-    size = int(units.max(initial=-1)) + 1
-    clustered = size < len(clusters)
-    bootstrapped = [s for s in statistics if not s.proportion or clustered]
-    distributions = iter(_resample(bootstrapped, units, size))
+    units = Units.of(clusters)
+    bootstrapped = [s for s in statistics if not s.proportion or units.clustered]
+    distributions = iter(_resample(bootstrapped, units))
+    method = "bca-clustered" if units.clustered else "bca"
     return tuple(
-        _bca(statistic, next(distributions), "bca-clustered" if clustered else "bca")
-        if not statistic.proportion or clustered
+        _bca(statistic, next(distributions), method)
+        if not statistic.proportion or units.clustered
         else _proportion(statistic)
         for statistic in statistics
     )
 
 
-def _units(clusters: Sequence[str | None]) -> NDArray[np.intp]:
-    """Number the independent units; samples of one cluster have the same number."""
-    numbers: dict[object, int] = {}
-    keys = [("sample", i) if c is None else ("cluster", c) for i, c in enumerate(clusters)]
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """What is independent of each other: samples, or clusters of them.
+
+    Attributes:
+        of_sample: number of each sample's unit.
+        count: units.
+    """
+
+    of_sample: NDArray[np.intp]
+    count: int
+
+    @classmethod
+    def of(cls, clusters: Sequence[str | None]) -> Units:
+        """Number the units; samples of one cluster have the same one."""
+        numbers: dict[object, int] = {}
+        keys = [("sample", i) if c is None else ("cluster", c) for i, c in enumerate(clusters)]
+        of_sample = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
+        return cls(of_sample, len(numbers))
+
+    @property
+    def clustered(self) -> bool:
+        """True if some samples share a unit."""
+        return self.count < self.of_sample.size
+
+    def sum(self, features: Features) -> Any:
+        """Sum the features of each unit: units x columns, dense or sparse as they are."""
+        samples = self.of_sample.size
+        ones = (np.ones(samples), (self.of_sample, np.arange(samples)))
+        return sparse.csr_array(ones, shape=(self.count, samples)) @ features
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,13 +136,11 @@ class _Distribution:
     left_out: Floats
 
 
-def _resample(statistics: Sequence[Statistic], units: NDArray[np.intp], size: int) -> list[_Distribution]:
+def _resample(statistics: Sequence[Statistic], units: Units) -> list[_Distribution]:
+    size = units.count
     if not statistics or not size:
         return [_Distribution(math.nan, np.empty(0), np.empty(0)) for _ in statistics]
-    membership = sparse.csr_array(
-        (np.ones(units.size), (units, np.arange(units.size))), shape=(size, units.size)
-    )
-    by_unit: list[Any] = [membership @ statistic.features for statistic in statistics]  # dense or sparse
+    by_unit = [units.sum(statistic.features) for statistic in statistics]
     totals: list[Floats] = [np.ones((1, size)) @ sums for sums in by_unit]
     resampled: list[list[Floats]] = [[] for _ in statistics]
     left_out: list[list[Floats]] = [[] for _ in statistics]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluator.records import Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
+from evaluator.records import Comparison, Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
 from hooke.errors import InvalidRequestError
 
 FORMAT_VERSION = 1
@@ -67,6 +67,14 @@ def _task(content: Mapping[str, Any]) -> TaskSummary:
             **content,
             "kind": TaskKind(content["kind"]),
             "models": tuple(_model(model) for model in content["models"]),
+            "comparisons": tuple(
+                Comparison(**{**pair, "difference": Estimate(**pair["difference"])})
+                for pair in content["comparisons"]
+            ),
+            "comparisons": tuple(
+                Comparison(**{**pair, "difference": Estimate(**pair["difference"])})
+                for pair in content["comparisons"]
+            ),
         }
     )
 

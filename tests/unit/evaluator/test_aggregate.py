@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from evaluator.aggregate import summarise
+from evaluator.comparing import correct
 from evaluator.metrics.catalogue import METRICS
-from evaluator.records import ModelSummary, TaskKind, Truth
+from evaluator.records import ModelSummary, TaskKind, TaskSummary, Truth
 from evaluator.scoring import score
 from hooke.types import SampleOutcome
 from tests.unit.evaluator.scored import (
@@ -245,3 +246,70 @@ def test_the_papers_counts(real_data, table, model, answered, mae, rmse, bias, r
 
     assert [printed("mae", mae), printed("rmse", rmse)] == [mae, rmse]
     assert [printed("bias", bias), printed("r2", r2)] == [bias, r2]
+
+
+def two_models(task, answers: dict[str, list]) -> TaskSummary:
+    true = list(range(10, 40))
+    scores = {model: count_scores(true, given, task) for model, given in answers.items()}
+    return summarise(task, "set", rows_of(30), scores, {})
+
+
+# Two models are compared by the headline metric on the samples that neither failed on; silence is wrong
+# in both.
+def test_models_are_compared_on_common_samples():
+    true = list(range(10, 40))
+    good = [FAILED, *true[1:]]
+    poor = [10, FAILED, ABSTAINED, *(count + 3 for count in true[3:])]
+    (pair,) = two_models(task_of(COUNTING), {"good": good, "poor": poor}).comparisons
+    assert (pair.first, pair.second, pair.method) == ("good", "poor", "permutation")
+    assert (pair.difference.name, pair.difference.n) == ("mae", 28)
+    assert pair.difference.value == pytest.approx(-(12 + 27 * 3) / 28)
+    assert pair.better == "good"
+
+
+# Models that cannot be told apart share a rank; a better one pushes the others down.
+def test_ranks():
+    true = list(range(10, 40))
+    alternating = [count + (1 if count % 2 else -1) for count in true]
+    other = [count + (1 if count % 3 else -1) for count in true]
+    summary = two_models(
+        task_of(COUNTING),
+        {"a": alternating, "b": other, "exact": true, "poor": [count + 9 for count in true]},
+    )
+    assert {model.model: summary.rank(model.model) for model in summary.models} == {
+        "exact": 1,
+        "a": 2,
+        "b": 2,
+        "poor": 4,
+    }
+    assert len(summary.comparisons) == 6
+
+
+# A bias has no better end, so it ranks nobody.
+def test_bias_ranks_nobody():
+    true = list(range(10, 40))
+    task = task_of(COUNTING, headline="bias")
+    summary = two_models(task, {"low": [count - 5 for count in true], "high": [count + 5 for count in true]})
+    assert summary.comparisons[0].p_value < 0.05
+    assert [summary.rank(model) for model in ("low", "high")] == [1, 1]
+
+
+# The correction is over all tasks of a run: what one task alone would show may vanish among many.
+def test_p_values_are_corrected_over_the_run():
+    true = list(range(10, 40))
+    close = [count + (count % 7 == 0) for count in true]
+    one = two_models(
+        task_of(COUNTING, headline="exact"),
+        {"a": true, "b": [*close[:20], *(c + 1 for c in true[20:22]), *true[22:]]},
+    )
+    (alone,) = correct([one])[0].comparisons
+    among = correct([one] * 10)
+    assert alone.adjusted_p_value == alone.p_value
+    assert among[3].comparisons[0].p_value == alone.p_value
+    assert among[3].comparisons[0].adjusted_p_value == pytest.approx(min(1, 10 * alone.p_value))
+
+
+# A single model is compared with nobody and ranks first.
+def test_one_model():
+    summary = two_models(task_of(COUNTING), {"only": list(range(10, 40))})
+    assert (summary.comparisons, summary.rank("only")) == ((), 1)

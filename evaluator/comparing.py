@@ -1,0 +1,58 @@
+"""Every two models of a task on the samples that both have, and the correction over a whole run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from evaluator.judging import Judged, statistics_of
+from evaluator.metrics.comparison import compare, holm
+from evaluator.metrics.intervals import Statistic
+from evaluator.records import Comparison, TaskSummary
+from evaluator.suites import TaskSpec
+from hooke.types import SampleOutcome
+
+
+def compare_models(task: TaskSpec, judged: Mapping[str, Sequence[Judged]]) -> tuple[Comparison, ...]:
+    """Compare the headline metric of every two models, strict, where neither of them failed.
+
+    The p-values are not corrected yet; see `correct`.
+    """
+    asked = {
+        model: {
+            sample.row.sample_id: sample
+            for sample in samples
+            if sample.score.outcome is not SampleOutcome.FAILED
+        }
+        for model, samples in judged.items()
+    }
+    comparisons = []
+    for first, second in itertools.combinations(asked, 2):
+        common = [sample_id for sample_id in asked[first] if sample_id in asked[second]]
+        samples = {model: [asked[model][sample_id] for sample_id in common] for model in (first, second)}
+        found = compare(
+            _headline(task, samples[first]),
+            _headline(task, samples[second]),
+            [sample.row.cluster for sample in samples[first]],
+        )
+        comparisons.append(
+            Comparison(first, second, found.estimate, found.p_value, found.p_value, found.method)
+        )
+    return tuple(comparisons)
+
+
+def correct(tasks: Sequence[TaskSummary]) -> tuple[TaskSummary, ...]:
+    """Adjust the p-values of all comparisons of a run for their number."""
+    adjusted = iter(holm([pair.p_value for task in tasks for pair in task.comparisons]))
+    return tuple(
+        replace(
+            task,
+            comparisons=tuple(replace(pair, adjusted_p_value=next(adjusted)) for pair in task.comparisons),
+        )
+        for task in tasks
+    )
+
+
+def _headline(task: TaskSpec, samples: Sequence[Judged]) -> Statistic:
+    return next(s for s in statistics_of(task, samples) if s.name == task.headline_metric)
