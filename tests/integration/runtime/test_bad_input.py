@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import grpc
 import numpy as np
 import pytest
-from tests.malformed import malformed_images
 
 from hooke import errors, status
 from hooke.v1 import (
@@ -21,6 +20,7 @@ from hooke.v1 import (
 )
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
+from tests.malformed import malformed_images
 from tests.raw_images import raw_image
 from tests.servers import connected
 
