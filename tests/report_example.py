@@ -13,6 +13,7 @@ from PIL import Image
 from evaluator.metrics import segmentation
 from evaluator.metrics.intervals import wilson
 from evaluator.records import (
+    Comparison,
     Estimate,
     ModelSummary,
     Prediction,
@@ -84,8 +85,19 @@ def _task(name, kind, headline, estimates) -> TaskSummary:
                 model, SAMPLE_COUNT, counts, strict, answered, slices, confusion, 0.041, 0.39 + place, place
             )
         )
+    better = kind is not TaskKind.COUNTING
+    sign = 1 if better else -1
+    difference = Estimate(headline, 0.25 * sign, 0.1 * sign, 0.4 * sign, "bca", SAMPLE_COUNT, better)
+    p_values = (0.6, 1.0) if kind is TaskKind.CLASSIFICATION else (0.0002, 0.0006)
     return TaskSummary(
-        name, kind, "discs, seed 1", f"Find out about {name}.", headline, SAMPLE_COUNT, tuple(models)
+        name,
+        kind,
+        "discs, seed 1",
+        f"Find out about {name}.",
+        headline,
+        SAMPLE_COUNT,
+        tuple(models),
+        (Comparison(GOOD, HOSTILE, difference, *p_values, "permutation"),),
     )
 
 

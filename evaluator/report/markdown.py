@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from evaluator.records import Estimate, ModelSummary, RunSummary, TaskSummary
 from evaluator.report.numbers import (
+    COMPARISON_MEANING,
     OUTCOMES,
     STRICT_MEANING,
     UNDEFINED,
@@ -16,10 +17,12 @@ from evaluator.report.numbers import (
     metric_names,
     number,
     percent,
+    probability,
     ranked,
     seconds,
     slice_axes,
     slice_values,
+    verdict,
 )
 
 _MARKUP = re.compile(r"[\\`*\[\]<>#|~&]|(?<![^\W_])_|_(?![^\W_])")
@@ -44,6 +47,7 @@ def _task(task: TaskSummary) -> list[str]:
         f"## {_text(task.task)}",
         f"{_text(task.description)} Dataset: {_text(task.dataset)}, {number(task.sample_count)} samples.",
         _leaderboard(task),
+        *(["### Which models differ", COMPARISON_MEANING, _comparisons(task)] if task.comparisons else []),
         "### All metrics",
         _all_metrics(task),
     ]
@@ -53,10 +57,13 @@ def _task(task: TaskSummary) -> list[str]:
 
 
 def _leaderboard(task: TaskSummary) -> str:
-    head = ["model", f"{_text(task.headline)}, strict", "answered only", "coverage", *OUTCOMES, "p50", "p99"]
+    ranks = ["rank"] if task.comparisons else []
+    strict = f"{_text(task.headline)}, strict"
+    head = ["model", *ranks, strict, "answered only", "coverage", *OUTCOMES, "p50", "p99"]
     rows = [
         [
             _text(model.model),
+            *(str(task.rank(model.model)) for _ in ranks),
             _estimate(find(model.strict, task.headline)),
             _estimate(find(model.answered, task.headline)),
             percent(model.coverage),
@@ -81,6 +88,23 @@ def _all_metrics(task: TaskSummary) -> str:
         ]
         for name in metric_names(task)
         for model in ranked(task)
+    ]
+    return _table(head, rows, names=2)
+
+
+def _comparisons(task: TaskSummary) -> str:
+    head = ["first", "second", "difference", "n", "p", "p, corrected", "so"]
+    rows = [
+        [
+            _text(pair.first),
+            _text(pair.second),
+            _estimate(pair.difference),
+            number(pair.difference.n),
+            probability(pair.p_value),
+            probability(pair.adjusted_p_value),
+            _text(verdict(pair)),
+        ]
+        for pair in task.comparisons
     ]
     return _table(head, rows, names=2)
 

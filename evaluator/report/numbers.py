@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import TypeGuard
 
-from evaluator.records import Estimate, ModelSummary, TaskSummary
+from evaluator.records import Comparison, Estimate, ModelSummary, TaskSummary
 from hooke.types import SampleOutcome
 
 UNDEFINED = "undefined"
@@ -15,6 +15,12 @@ UNDEFINED = "undefined"
 STRICT_MEANING = (
     "Strict: abstained and unparsed samples count as wrong. Failed ones, lost by the infrastructure, are in "
     "the coverage only."
+)
+
+COMPARISON_MEANING = (
+    "Two models on the same samples: the difference of their headline metric (first minus second, strict) "
+    "with its paired 95 % interval. Models whose difference may well be chance, p of 0.05 or more after "
+    "Holm's correction over the run, cannot be told apart and share a rank."
 )
 
 OUTCOMES = tuple(outcome.value for outcome in SampleOutcome)
@@ -54,6 +60,16 @@ def method(estimate: Estimate) -> str:
     names = {"wilson": "Wilson", "bca": "BCa bootstrap", "bca-clustered": "BCa bootstrap, clustered"}
     how = f"95 % interval: {names.get(estimate.method, estimate.method)}; " if estimate.method else ""
     return f"{how}n = {number(estimate.n)}"
+
+
+def probability(value: float | None) -> str:
+    """A p-value; below what three decimals can say, a bound."""
+    return "< 0.001" if is_defined(value) and value < 0.001 else number(value)
+
+
+def verdict(comparison: Comparison) -> str:
+    """What a comparison says, in words."""
+    return f"{comparison.better} is better" if comparison.better else "cannot be told apart"
 
 
 def percent(share: float) -> str:

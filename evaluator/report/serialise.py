@@ -71,10 +71,6 @@ def _task(content: Mapping[str, Any]) -> TaskSummary:
                 Comparison(**{**pair, "difference": Estimate(**pair["difference"])})
                 for pair in content["comparisons"]
             ),
-            "comparisons": tuple(
-                Comparison(**{**pair, "difference": Estimate(**pair["difference"])})
-                for pair in content["comparisons"]
-            ),
         }
     )
 

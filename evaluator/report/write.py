@@ -25,6 +25,17 @@ from evaluator.report.serialise import render_json
 from evaluator.report.views import ImageView, write_view
 from hooke.types import SampleOutcome
 
+_FILTERS = (
+    "interval",
+    "method",
+    "moment",
+    "number",
+    "percent",
+    "probability",
+    "seconds",
+    "short",
+    "verdict",
+)
 _ASSETS = ("report.css", "browser.js", "sample.js")
 
 
@@ -142,11 +153,11 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("interval", "method", "moment", "number", "percent", "seconds", "short"):
-        environment.filters[name] = getattr(numbers, name)
+    environment.filters |= {name: getattr(numbers, name) for name in _FILTERS}
     environment.tests["defined_number"] = numbers.is_defined
     environment.globals |= {
         "find": numbers.find,
+        "comparison_meaning": numbers.COMPARISON_MEANING,
         "current": "samples",
         "frame": charts,
         "meanings": {metric.name: metric.meaning for metrics in METRICS.values() for metric in metrics},

@@ -160,8 +160,16 @@ def test_head(report: Path) -> None:
 # Strict and answered-only numbers, their interval and the coverage stand beside each other.
 def test_leaderboard(report: Path) -> None:
     text = page(report, "task1.html").text
-    assert "0.650 [0.467, 0.820] 0.750 [0.551, 0.880] 87.5 % 21 1 1 1" in text
+    assert "2 0.650 [0.467, 0.820] 0.750 [0.551, 0.880] 87.5 % 21 1 1 1" in text
     assert text.index("classical") < text.index(example.HOSTILE)
+
+
+# Two models are compared in words, and share a rank where they cannot be told apart.
+def test_comparisons(report: Path) -> None:
+    apart, alike = page(report, "task1.html").text, page(report, "task3.html").text
+    assert f"{example.HOSTILE} 0.250 [0.100, 0.400] 24 < 0.001 < 0.001 classical is better" in apart
+    assert "0.600 1.000 cannot be told apart" in alike
+    assert f"{example.HOSTILE} 1 0.650" in alike
 
 
 # Every table has column headings with a scope, and says how many of the samples could be scored.
@@ -170,7 +178,12 @@ def test_tables(report: Path) -> None:
         for table in re.findall(r"<table.*?</table>", (report / name).read_text(), re.DOTALL):
             assert 'scope="col"' in table
             assert 'scope="row"' in table
-            assert "% were scored" in table or "% scored" in table or "Coverage" in table
+            assert (
+                "% were scored" in table
+                or "% scored" in table
+                or "Coverage" in table
+                or '<th scope="col">So' in table
+            )
 
 
 # Every picture has an alternative text, and every plot says in words what it shows.

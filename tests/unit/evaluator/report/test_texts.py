@@ -11,28 +11,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.records import Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
+from evaluator.records import Comparison, Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
 from evaluator.report import FORMAT_VERSION, read_json, render_json, render_markdown
-from evaluator.report.numbers import find, natural, number, percent, ranked, seconds, short
+from evaluator.report.numbers import find, natural, number, percent, probability, ranked, seconds, short
 from hooke.errors import InvalidRequestError
 from tests import report_example as example
 
 words = st.text(max_size=8)
 finite = st.floats(allow_nan=False, allow_infinity=False)
-estimates = st.lists(
-    st.builds(
-        Estimate,
-        words,
-        st.none() | finite,
-        st.none() | finite,
-        st.none() | finite,
-        st.sampled_from(["", "wilson", "bca"]),
-        st.integers(0, 99),
-        st.sampled_from([True, False, None]),
-        words,
-    ),
-    max_size=2,
-).map(tuple)
+estimate = st.builds(
+    Estimate,
+    words,
+    st.none() | finite,
+    st.none() | finite,
+    st.none() | finite,
+    st.sampled_from(["", "wilson", "bca"]),
+    st.integers(0, 99),
+    st.sampled_from([True, False, None]),
+    words,
+)
+estimates = st.lists(estimate, max_size=2).map(tuple)
 models = st.builds(
     ModelSummary,
     words,
@@ -46,6 +44,15 @@ models = st.builds(
     st.none() | finite,
     st.integers(0, 9),
 )
+comparisons = st.builds(
+    Comparison,
+    words,
+    words,
+    estimate,
+    st.none() | finite,
+    st.none() | finite,
+    st.sampled_from(["mcnemar", "permutation"]),
+)
 tasks = st.builds(
     TaskSummary,
     words,
@@ -55,6 +62,7 @@ tasks = st.builds(
     words,
     st.integers(0, 99),
     st.lists(models, max_size=2).map(tuple),
+    st.lists(comparisons, max_size=2).map(tuple),
 )
 plain_data = st.recursive(
     st.none() | st.booleans() | st.integers() | finite | words,
@@ -121,7 +129,7 @@ def test_refused(text: str, said: str) -> None:
 # Every Markdown table has as many cells in each row as in its head, and its columns line up.
 def test_markdown_tables() -> None:
     blocks = [b for b in render_markdown(example.summary()).strip().split("\n\n") if b.startswith("|")]
-    assert len(blocks) == 3 * 3
+    assert len(blocks) == 3 * 4
     for block in blocks:
         lines = block.split("\n")
         cells = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
@@ -137,6 +145,7 @@ def test_markdown_content() -> None:
     )
     row = next(line for line in text.splitlines() if line.startswith("| \\<script\\>"))
     assert [cell.strip() for cell in row.strip("|").split(" | ")][1:] == [
+        "2",
         "0.650 [0.467, 0.820]",
         "0.750 [0.551, 0.880]",
         "87.5 %",
@@ -144,6 +153,10 @@ def test_markdown_content() -> None:
         *("41 ms", "1.4 s"),
     ]
     assert "undefined (nothing was matched)" in text
+    assert re.search(
+        r"0.250 \[0.100, 0.400\] +\| +24 \| < 0.001 +\| +< 0.001 \| +classical is better \|", text
+    )
+    assert " cannot be told apart |" in text
 
 
 # Names from outside are plain text in Markdown: no element, link, emphasis or new table cell.
@@ -170,6 +183,9 @@ def test_markdown_is_escaped() -> None:
         (short(4.0), "4"),
         (short(0.5), "0.500"),
         (short(None), "undefined"),
+        (probability(0.0004), "< 0.001"),
+        (probability(0.04), "0.040"),
+        (probability(None), "undefined"),
         (percent(1.0), "100.0 %"),
         (percent(0.99999), "> 99.9 %"),
         (percent(0.00001), "< 0.1 %"),
