@@ -35,17 +35,18 @@ def _size(size_bytes: int) -> str:
 
 
 def _forwarding_table(found: forwarding.Forwarding) -> Table:
-    direct = {row.size_bytes: row for row in found.rows if row.way == "direct"}
+    direct = {(row.service, row.size_bytes): row.times for row in found.rows if row.way == "direct"}
     return _table(
         "Through a proxy (one call at a time; throughput with 8 in flight)",
-        ("message", "way", "p50 ms", "p99 ms", "p50 / direct", "calls / s"),
+        ("service", "way", "message", "p50 ms", "p99 ms", "p50 / direct", "calls / s"),
         (
             (
-                _size(row.size_bytes),
+                row.service,
                 row.way,
+                _size(row.size_bytes),
                 row.times.p50_s * 1e3,
                 row.times.p99_s * 1e3,
-                row.times.p50_s / direct[row.size_bytes].times.p50_s,
+                row.times.p50_s / direct[row.service, row.size_bytes].p50_s,
                 row.calls_per_s,
             )
             for row in found.rows

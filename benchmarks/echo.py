@@ -1,8 +1,8 @@
 """A model service without a model: `python -m benchmarks.echo`.
 
 It is everything that a model service is (the runtime's server with all its interceptors, health, images),
-except that it computes nothing, so that what is measured is the way there and back. Segment returns the bytes
-it got; Count, which reads its request as every model service does, returns the size of the image.
+except that it computes nothing, so that what is measured is the way there and back. Classify returns the
+bytes it got; Count, which reads its request as every model service does, returns the size of the image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"].ful
 
 
 def _inference(images: ImageStore) -> grpc.GenericRpcHandler:
-    async def segment(request: bytes, _context: Any) -> bytes:
+    async def classify(request: bytes, _context: Any) -> bytes:
         return request
 
     async def count(
@@ -33,7 +33,7 @@ def _inference(images: ImageStore) -> grpc.GenericRpcHandler:
         return inference_service_pb2.CountResponse(count=len(data))
 
     handlers = {
-        "Segment": grpc.unary_unary_rpc_method_handler(segment),
+        "Classify": grpc.unary_unary_rpc_method_handler(classify),
         "Count": grpc.unary_unary_rpc_method_handler(
             count,
             inference_service_pb2.CountRequest.FromString,

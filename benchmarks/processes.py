@@ -81,6 +81,16 @@ def module(name: str, **environment: str) -> Iterator[str]:
 
 
 @contextmanager
+def gateway(address: str) -> Iterator[str]:
+    """Run the gateway with one model, `fake`, at an address; the value is its own address."""
+    with tempfile.TemporaryDirectory(prefix="hooke-gateway-") as folder:
+        routes = Path(folder, "routes.yaml")
+        routes.write_text(f"default_model: fake\nmodels:\n  fake: {address}\n")
+        with module("gateway", HOOKE_GATEWAY_ROUTES=str(routes)) as own:
+            yield own
+
+
+@contextmanager
 def nginx(address: str) -> Iterator[str]:
     """Run nginx with `grpc_pass` to an address until the end of the block; the value is its own address."""
     port = free_port()

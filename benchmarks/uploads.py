@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import grpc
 
 from benchmarks.measure import Target, Times, interleaved
-from benchmarks.processes import OPTIONS, module
+from benchmarks.processes import OPTIONS, gateway, module
 from hooke.v1 import image_pb2, image_service_pb2
 from hooke.v1 import inference_service_pb2 as pb
 
@@ -19,8 +19,7 @@ MIB = 1024**2
 SIZES_MIB = (8, 32, 128)
 _CHUNK_BYTES = MIB
 _TIMEOUT_S = 120.0
-_MODEL = "classical"
-_METADATA = (("hooke-model", _MODEL),)
+_METADATA = (("hooke-model", "fake"),)
 _LEAST_TIMES_FASTER = 3.0
 
 
@@ -85,10 +84,10 @@ def measure() -> Uploads:
     targets: list[Target] = []
     with ExitStack() as stack:
         service = stack.enter_context(module("benchmarks.echo"))
-        gateway = stack.enter_context(module("gateway", HOOKE_GATEWAY_ADDRESSES=f"{_MODEL}={service}"))
+        proxy = stack.enter_context(gateway(service))
         channels = {
             "direct": stack.enter_context(grpc.insecure_channel(service, OPTIONS)),
-            "gateway": stack.enter_context(grpc.insecure_channel(gateway, OPTIONS)),
+            "gateway": stack.enter_context(grpc.insecure_channel(proxy, OPTIONS)),
         }
         for size_mib in SIZES_MIB:
             calls = {}
