@@ -1,9 +1,10 @@
 """How fast a model is asked, and when to stop asking it.
 
-Each model of a run has one `Pacer`. It starts with few calls at a time, allows more while answers come and
-calls do not wait longer than they compute, halves them when the model says that it is full, waits as long
-as it says, and goes down to one call, further and further apart, while the model does not answer at all. A
-model from which nothing has come for the whole of its patience is given up: nobody waits for ever.
+Each model of a run has one `Pacer`. It starts with few calls at a time, allows more while calls do not wait
+longer than they compute and fewer where they wait long, halves them when the model says that it is full,
+waits as long as it says, and goes down to one call, further and further apart, while the model does not
+answer at all. A model from which nothing has come for the whole of its patience is given up: nobody waits
+for ever.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from hooke.errors import HookeError, UnavailableError
 
 _SHORT_WAIT_S = 0.02
 """A wait that says nothing yet: decoding, batching and encoding take as much."""
+_LONG_WAIT = 2.0
+"""A wait that is too long, in times of computing: it says more of this program than of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +128,14 @@ class Pacer:
     def answered(self, *, waited_s: float, compute_s: float) -> None:
         """Note an answer, and how long the service had it wait and computed."""
         self.alive()
-        used = self._limit < 2 * self._in_flight
         # Where calls wait longer than they compute, more of them make a queue longer, not a model faster.
-        if used and waited_s <= max(compute_s, _SHORT_WAIT_S):
+        wait = waited_s / max(compute_s, _SHORT_WAIT_S)
+        if wait <= 1 and self._limit < 2 * self._in_flight:
             growth = 1 if self._limit < self._threshold else 1 / self._limit
             self._limit = min(self._limit + growth, self._pace.most)
+        elif wait > _LONG_WAIT:
+            self._threshold = self._limit
+            self._limit = max(self._limit - 1 / self._limit, min(self._pace.start, self._limit))
 
     def alive(self) -> None:
         """Note that the model dealt with a call, if only to say what is wrong with it."""

@@ -97,13 +97,21 @@ async def test_unavailable_goes_down_to_one() -> None:
     assert pacer.limit >= 8
 
 
-# A queue that takes longer than computing is not made longer.
-async def test_queueing_stops_growth() -> None:
+# A queue that takes longer than computing is not made longer, and a long one is made shorter, down to where
+# it began.
+async def test_waiting_stops_growth() -> None:
     pacer = Pacer(Pace(start=4), Clock())
-    await round_trip(pacer, waited_s=2.0, compute_s=1.0)
+    await round_trip(pacer, waited_s=1.5, compute_s=1.0)
     assert pacer.limit == 4
     await round_trip(pacer, waited_s=0.01, compute_s=0.001)
     assert pacer.limit == 8
+    await round_trip(pacer, waited_s=3.0, compute_s=1.0)
+    assert pacer.limit in (6, 7)
+    for _ in range(5):
+        await round_trip(pacer, waited_s=3.0, compute_s=1.0)
+    assert pacer.limit == 4
+    await round_trip(pacer)
+    assert pacer.limit in (4, 5)
 
 
 # Calls that do not use the limit say nothing about raising it.
