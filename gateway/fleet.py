@@ -76,9 +76,10 @@ class Fleet:
         """
         replicas = self.models.get(name or self.default_model)
         if replicas is None:
+            known = ", ".join(sorted(self.models))
             raise errors.UnknownModelError(
-                f"there is no model {name!r}; there are {', '.join(sorted(self.models))}",
-                metadata={"model": name, "models": ",".join(sorted(self.models))},
+                f"there is no model {name[:128]!r}; there are {known}",
+                metadata={"model": name, "models": known},
             )
         return replicas
 

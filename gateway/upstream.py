@@ -21,7 +21,7 @@ from hooke.v1 import model_service_pb2_grpc as pb_grpc
 
 log = structlog.get_logger("hooke.gateway")
 
-_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 5.0
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 2.0
 """Shortest and longest pause before a lost watch is opened again."""
 _DESCRIBE_S = 5.0
 """Deadline of one ListModels call."""
@@ -166,8 +166,9 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 1),
         # gRPC waits up to 2 min between attempts to connect; a service that restarts is back sooner.
         ("grpc.initial_reconnect_backoff_ms", int(_FIRST_PAUSE_S * 1000)),
-        ("grpc.min_reconnect_backoff_ms", int(_FIRST_PAUSE_S * 1000)),
         ("grpc.max_reconnect_backoff_ms", int(_LAST_PAUSE_S * 1000)),
+        # This is, in spite of its name, how long one attempt may take; 20 s would hold up its first calls.
+        ("grpc.min_reconnect_backoff_ms", 5_000),
     ]
 
 

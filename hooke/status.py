@@ -28,6 +28,7 @@ PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 
 # Receivers refuse more than about 8 KiB of trailers, and the message travels twice, once percent-encoded.
 _MAX_MESSAGE_BYTES = 1024
+_MAX_METADATA_BYTES = 512
 _MAX_VIOLATIONS = 8
 _MAX_VIOLATION_BYTES = 192
 
@@ -115,7 +116,7 @@ def error_from(rpc_error: grpc.RpcError, *, address: str = "", request_id: str |
 
 def _details_of(error: HookeError) -> list[Message]:
     details: list[Message] = []
-    metadata = dict(error.metadata)
+    metadata = {key: _cut(value, _MAX_METADATA_BYTES) for key, value in error.metadata.items()}
     reason = metadata.pop("reason", None) or error.reason
     if reason is not None:
         details.append(error_details_pb2.ErrorInfo(reason=reason, domain=errors.DOMAIN, metadata=metadata))

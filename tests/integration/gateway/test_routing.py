@@ -58,12 +58,20 @@ async def test_an_unknown_model_is_told_which_exist() -> None:
             await stage.call("Count")(b"", metadata=(("hooke-model", "c"),), timeout=20)
         error = error_from(failed.value)
         assert isinstance(error, errors.UnknownModelError)
-        assert error.metadata["models"] == "a,b"
+        assert error.metadata["models"] == "a, b"
         assert "a, b" in error.message
         assert not any(seen.requests for seen in probes.values())
         assert (
             stage.sample("hooke_gateway_calls_total", model="unknown", method="Count", code="NOT_FOUND") == 1
         )
+
+
+async def test_an_unknown_name_of_any_length_is_an_unknown_model() -> None:
+    """Errors travel in trailers, which are small; a long name must not turn one into another."""
+    async with probe() as upstream, gateway({"any": upstream.address}) as stage:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stage.call("Count")(pb.CountRequest(model="x" * 100_000).SerializeToString(), timeout=20)
+        assert isinstance(error_from(failed.value), errors.UnknownModelError)
 
 
 async def test_replicas_take_turns() -> None:
