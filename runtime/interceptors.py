@@ -204,7 +204,8 @@ class TranslateErrors(Around):
 async def _abort(call: Call, context: Context, error: errors.HookeError) -> None:
     call.reason, call.code = error.reason or "", status.code_of(error)
     metadata = (*status.trailing_metadata_of(error), (REQUEST_ID_KEY, call.request_id))
-    await context.abort(call.code, error.message, trailing_metadata=metadata)
+    # The message as the status has it: cut to what trailers can hold.
+    await context.abort(call.code, status.status_of(error).message, trailing_metadata=metadata)
 
 
 class RefuseWhileDraining(Around):

@@ -214,3 +214,18 @@ async def test_a_worker_process_that_dies_fails_one_request() -> None:
             await stub.Segment(pb.SegmentRequest(image=raw_image(first=FakeModel.DIE)), timeout=60)
         assert isinstance(status.error_from(failed.value), errors.InternalError)
         assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
+
+
+async def test_what_a_caller_sends_cannot_outgrow_the_trailers() -> None:
+    """An error that quotes the request arrives as that error, however long the quotation is."""
+    async with connected() as (_service, channel):
+        stub = pb_grpc.InferenceServiceStub(channel)
+        image = raw_image()
+        image.sha256 = "x" * 100_000
+        for request, error in (
+            (pb.SegmentRequest(model="x" * 100_000, image=raw_image()), errors.UnknownModelError),
+            (pb.SegmentRequest(image=image), errors.ImageNotFoundError),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await stub.Segment(request, timeout=20)
+            assert type(status.error_from(failed.value)) is error
