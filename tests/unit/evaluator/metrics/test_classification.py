@@ -43,7 +43,7 @@ def test_by_hand():
 
 
 # Every metric is that of scikit-learn, with "no answer" as a label that is never true.
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(answers)
 def test_is_scikit_learns(pairs):
     true = [t for t, _ in pairs]
