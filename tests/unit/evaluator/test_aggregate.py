@@ -313,3 +313,24 @@ def test_p_values_are_corrected_over_the_run():
 def test_one_model():
     summary = two_models(task_of(COUNTING), {"only": list(range(10, 40))})
     assert (summary.comparisons, summary.rank("only")) == ((), 1)
+
+
+# The published classes of ChatGPT score to the published figure: 138 of 250, 49.0 to 61.2 %.
+@pytest.mark.data
+def test_the_papers_classes(real_data):
+    columns = published(real_data / "paper_vlms_micrographs" / "results_classification_NFFA-MS_chatgpt.csv")
+    labels = [str(number) for number in range(1, 11)]
+    task = task_of(CLASSIFICATION, dataset={"loader": "class_folders", "labels": labels})
+    answers = zip(columns["actual_class"], columns["predicted_class"], strict=True)
+    scores = [
+        score(
+            task,
+            sample_of(Truth(label=true), i),
+            prediction_of(i, label=answer) if answer in labels else prediction_of(i, UNPARSED),
+            None,
+        )
+        for i, (true, answer) in enumerate(answers)
+    ]
+    accuracy = next(e for e in only_model(task, rows_of(250), scores).strict if e.name == "accuracy")
+    assert accuracy.value == 138 / 250
+    assert (round(accuracy.low, 3), round(accuracy.high, 3)) == (0.490, 0.612)
