@@ -178,13 +178,13 @@ def answers(call: Callable[[], object]) -> bool:
 def test_model_service_restarts_under_load(stack: Stack, client: hooke.Client) -> None:
     before = calls_received(stack, "classical", "Count")
     service = stack.processes["classical"]
-    with ThreadPoolExecutor(16) as pool:
-        asked = [pool.submit(client.count, discs(n + 20, 700)) for n in range(16)]
-        wait_until(lambda: calls_received(stack, "classical", "Count") == before + 16)
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(client.count, discs(n + 20, 512)) for n in range(12)]
+        wait_until(lambda: calls_received(stack, "classical", "Count") == before + 12)
         assert not all(answer.done() for answer in asked)
         assert service.stop(), "it had to be killed"
         assert service.exit_code == 0
-        assert [answer.result().count for answer in asked] == [n + 20 for n in range(16)]
+        assert [answer.result().count for answer in asked] == [n + 20 for n in range(12)]
     with pytest.raises(hooke.errors.UnavailableError):
         client.count(discs(1), timeout_s=5)
     stack.start("classical")
