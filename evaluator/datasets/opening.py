@@ -61,7 +61,7 @@ def open_dataset(
             parts = split(items, spec.examples.per_class)
             items, examples = parts.tests, parts.examples
     return Dataset(
-        folder.path.name,
+        folder.path.absolute().name,
         kind,
         _evenly(items, limit),
         example_items=examples,
