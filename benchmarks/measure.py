@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+
+MOST_S = 60.0
+"""Seconds after which a measurement begins no further round, on a slow or busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,9 @@ def interleaved(calls: Mapping[str, Callable[[], object]], *, rounds: int, burst
     In each round every call has its turn of `burst` times, beginning with another one each round: whatever
     else the machine does meanwhile hits all alike. The first call of a turn warms up and is not counted.
     """
-    names = list(calls)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for order in _rounds(list(calls), rounds):
+        for name in order:
             calls[name]()
             for _ in range(burst):
                 started = time.perf_counter()
@@ -66,12 +67,20 @@ def rates(runs: Mapping[str, Callable[[], int]], *, rounds: int) -> Mapping[str,
         runs: each does its work and returns how many items it did.
         rounds: how often each has its turn.
     """
-    names = list(runs)
-    found: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for order in _rounds(list(runs), rounds):
+        for name in order:
             started = time.perf_counter()
             done = runs[name]()
             found[name].append(done / (time.perf_counter() - started))
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def _rounds(names: list[str], count: int) -> Iterator[list[str]]:
+    """The order of each round; none begins when `MOST_S` have passed, but one there is."""
+    begun = time.monotonic()
+    for number in range(count):
+        if number and time.monotonic() - begun > MOST_S:
+            return
+        turn = number % len(names)
+        yield names[turn:] + names[:turn]

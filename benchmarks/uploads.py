@@ -95,7 +95,7 @@ def measure() -> Uploads:
                 sender = Sender(channel, size_mib * MIB)
                 calls[f"one message,{through}"] = sender.in_one_message
                 calls[f"put + hash,{through}"] = sender.put
-            found = interleaved(calls, rounds=4, burst=3 if size_mib < 100 else 1)
+            found = interleaved(calls, rounds=5, burst=3 if size_mib < 100 else 1)
             for name, times in found.items():
                 way, _, through = name.partition(",")
                 rows.append(Row(way, through, size_mib * MIB, times))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from benchmarks import measure
 from benchmarks.measure import Target, Times, interleaved, rates
 
 
@@ -22,6 +25,13 @@ def test_turns_are_interleaved() -> None:
     times = interleaved(calls, rounds=2, burst=2)
     assert "".join(order) == "aaabbbccc" + "bbbcccaaa"
     assert {name: len(found.seconds) for name, found in times.items()} == {"a": 4, "b": 4, "c": 4}
+
+
+# On a slow machine the figures come from fewer rounds, never from none.
+def test_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "MOST_S", 0.0)
+    times = interleaved({"slow": lambda: time.sleep(0.001)}, rounds=1000, burst=1)
+    assert len(times["slow"].seconds) == 1
 
 
 # A rate is items over time, so that more items in the same turn are faster.
