@@ -76,7 +76,7 @@ protos-check: $(PROTOC_STAMP) $(DEV) ## Check that stubs are fresh and the wire 
 .PHONY: pins
 pins: $(DEV) ## Write the versions that are installed now into constraints/base.txt
 	@{ echo "# Exact versions of everything that 'make setup' installs; a constraints file for pip (-c)."; \
-	$(BIN)/python -m pip freeze --exclude-editable; } > constraints/base.txt
+	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > constraints/base.txt
 	@touch $(RUNTIME) $(DEV)
 
 .PHONY: bench

@@ -142,7 +142,7 @@ async def test_a_wrong_setting_is_named(variable: str, value: str, words: str) -
     """The process ends before it serves, with one line that names the variable."""
     async with process(**{variable: value}) as (child, _channel):
         _, complaint = await asyncio.wait_for(child.communicate(), 60)
-        assert child.returncode == 1
+        assert child.returncode == 2
         assert variable in complaint.decode()
         assert words in complaint.decode()
         assert "Traceback" not in complaint.decode()

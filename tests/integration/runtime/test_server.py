@@ -10,7 +10,6 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_status import rpc_status
 
 from hooke import errors, status
 from hooke.v1 import inference_service_pb2 as pb
@@ -134,7 +133,6 @@ async def test_a_full_queue_tells_when_to_come_back() -> None:
             assert isinstance(error, errors.QueueFullError)
             assert error.retry_after_s
             assert int(dict(failed.trailing_metadata() or ())["grpc-retry-pushback-ms"]) > 0
-            assert rpc_status.from_call(failed).message
         assert metric(
             service, "hooke_inference_rejected_total", model="fake", task="segment", reason="QUEUE_FULL"
         ) == len(refused)
