@@ -36,6 +36,8 @@ MAX_HOLE_FRACTION = 0.02
 """Holes up to this fraction of the image are filled while the scale is unknown."""
 DIAMETER_FACTOR = 2.2
 """Diameter over inscribed radius of a typical object, which is somewhat longer than wide."""
+OUTLINE_SMOOTHING_PX = 0.75
+"""Least sigma that smooths the distance transform: hides the steps of the pixel grid, keeps shallow necks."""
 FINE_DIAMETER_PX = 20.0
 GRAIN_DIAMETERS = 0.2
 """What exceeds the fine diameter, times this, is the sigma that hides the grain of large objects."""
@@ -138,12 +140,12 @@ def _objects(
     if parameters.touching_objects_split is False:
         labels, _ = ndimage.label(chosen.mask)
         return labels.astype(np.int32)
-    smoothing = max(1.0, GRAIN_DIAMETERS * (view.diameter_px - FINE_DIAMETER_PX))
+    smoothing = max(OUTLINE_SMOOTHING_PX, GRAIN_DIAMETERS * (view.diameter_px - FINE_DIAMETER_PX))
     if expected_diameter_px is None:
-        return split_touching(chosen.mask, view.levelled.values, smoothing)
+        return split_touching(chosen.mask, view.diameter_px, smoothing)
     window = max(5, 2 * int(expected_diameter_px / 4) + 1)
     smoothing = max(smoothing, 0.08 * expected_diameter_px)
-    return split_touching(chosen.mask, view.levelled.values, smoothing, window)
+    return split_touching(chosen.mask, view.diameter_px, smoothing, window)
 
 
 def _min_area(

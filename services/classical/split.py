@@ -1,4 +1,4 @@
-"""Splitting of touching objects: watershed of the distance transform, necks judged by their depth."""
+"""Splitting of touching objects: watershed of the distance, necks judged by depth, form and size."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from skimage.segmentation import watershed
 
 from services.classical.measure import ellipse_fits, raw_moments
 
-NECK_RATIO = 0.85
-"""A pass lower than this fraction of the lower of both peaks parts two objects."""
-OPEN_RATIO = 0.92
-"""A pass higher than this fraction parts nothing; in between, the shape decides."""
-WHOLE_FIT = 0.96
-"""Ellipse fit from which two basins together look like one object."""
-PARTNER_AREA_RATIO = 0.3
-"""Of two objects that only their shape tells apart, the smaller is at least this fraction of the larger."""
+NECK_RATIO = 0.96
+"""A pass lower than this fraction of the lower of both peaks parts two well-formed ordinary objects."""
+NECK_DEPTH_PX = 0.3
+"""A pass that is less lower than this is no neck: distances on a pixel grid vary as much along a rod."""
+ORDINARY_FIT = 0.95
+"""Ellipse fit of a part without form: half an ellipse and half a rod have it, half of a pair has more."""
+FORM_WEIGHT = 3.0
+"""Loss of the fraction for what the worse part's ellipse fit falls short of the ordinary."""
+SIZE_WEIGHT = 0.2
+"""Loss of the fraction for each e-fold that both parts together are smaller than two typical objects."""
 
 
 def split_touching(
-    mask: NDArray[np.bool_],
-    values: NDArray[np.float32],
-    smoothing_px: float = 1.0,
-    peak_window_px: int = 5,
+    mask: NDArray[np.bool_], diameter_px: float, smoothing_px: float, peak_window_px: int = 5
 ) -> NDArray[np.int32]:
     """Divide the foreground into objects.
 
-    The landscape is the smoothed distance transform times the square root of the brightness: objects
-    part at necks of the outline, at dark seams, and where a little of both meets. Every maximum seeds a
-    watershed basin; basins are then merged in the order of the height of the pass between them, unless
-    the pass is low against the lower of both peaks: the h-maxima transform with an h relative to the
-    object (the dynamics of Grimaud 1992), computed on the few basins instead of by morphological
-    reconstruction. Where the pass is neither low nor high, basins that do not look like one ellipse
-    together stay apart.
+    Every maximum of the smoothed distance transform seeds a watershed basin; basins are then merged in
+    the order of the height of the pass between them, unless the pass is low against the lower of both
+    peaks: the h-maxima transform with an h relative to the object (the dynamics of Grimaud 1992),
+    computed on the few basins instead of by morphological reconstruction. How low is low depends on what
+    would be parted: two ellipses part at a shallow neck, irregular fragments and things smaller than two
+    typical objects only at a deep one.
+
+    Brightness has no say: the threshold has cut dark seams already, and where translucent objects lie
+    upon each other the seam is the brightest place of all.
 
     Args:
         mask: H x W, True on objects.
-        values: H x W brightness, greater than 0 on objects.
-        smoothing_px: sigma of the Gaussian that smooths distance and brightness, in pixels.
+        diameter_px: diameter of a typical object, in pixels.
+        smoothing_px: sigma of the Gaussian that smooths the distance, in pixels.
         peak_window_px: odd side of the square in which there is at most one maximum.
 
     Returns:
@@ -48,17 +49,16 @@ def split_touching(
     """
     padded = np.pad(mask, 1)  # what lies outside of the field is background
     distance = ndimage.distance_transform_edt(padded)[1:-1, 1:-1].astype(np.float32)
-    brightness = np.sqrt(np.maximum(ndimage.gaussian_filter(values, smoothing_px), 1e-4))
-    height = ndimage.gaussian_filter(distance, smoothing_px) * brightness
+    height = ndimage.gaussian_filter(distance, smoothing_px)
     height[~mask] = 0
     peaks = (height == ndimage.maximum_filter(height, size=peak_window_px)) & mask
     seeds = ndimage.label(peaks, structure=np.ones((3, 3)))[0].astype(np.int32)
     basins = watershed(-height, seeds, mask=mask)
-    return _merge_shallow(basins, seeds, height)
+    return _merge_shallow(basins, seeds, height, np.pi / 4 * diameter_px**2)
 
 
 def _merge_shallow(
-    basins: NDArray[np.int32], seeds: NDArray[np.int32], height: NDArray[np.float32]
+    basins: NDArray[np.int32], seeds: NDArray[np.int32], height: NDArray[np.float32], typical_area_px: float
 ) -> NDArray[np.int32]:
     """Merge basins across passes that are no necks, the highest pass first."""
     count = int(basins.max(initial=0))
@@ -82,7 +82,8 @@ def _merge_shallow(
             continue
         if peak[high] < peak[low]:
             high, low = low, high
-        if _apart(pass_height[k] / peak[low], moments[high], moments[low]):
+        limit = peak[low] * _neck_ratio(moments[[high, low]], typical_area_px)
+        if pass_height[k] < min(limit, peak[low] - NECK_DEPTH_PX):
             continue
         parent[low] = high
         moments[high] += moments[low]
@@ -91,13 +92,11 @@ def _merge_shallow(
     return compact[basins].astype(np.int32)
 
 
-def _apart(ratio: float, one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Decide whether two basins with these moments are two objects; `ratio` is pass over peak."""
-    if ratio < NECK_RATIO or ratio >= OPEN_RATIO:
-        return ratio < NECK_RATIO
-    small, large = sorted((float(one[0]), float(other[0])))
-    whole = float(ellipse_fits((one + other)[np.newaxis])[0])
-    return whole < WHOLE_FIT and small > PARTNER_AREA_RATIO * large
+def _neck_ratio(parts: NDArray[np.float64], typical_area_px: float) -> float:
+    """Below which fraction of the lower peak a pass parts these two; `parts` are raw moments, 2 x 6."""
+    misfit = max(ORDINARY_FIT - float(ellipse_fits(parts).min()), 0.0)
+    shortage = max(float(np.log(2 * typical_area_px / parts[:, 0].sum())), 0.0)
+    return NECK_RATIO - FORM_WEIGHT * misfit - SIZE_WEIGHT * shortage
 
 
 def _passes(

@@ -44,15 +44,35 @@ def test_contrast() -> None:
     assert measured.probabilities == pytest.approx([1, 0.5], abs=0.06)
 
 
-# Discs that overlap a little are split along the neck; a single disc is not.
-@pytest.mark.parametrize("distance", [17, 19])
+# Discs are split along the neck, also where they share up to a third of their area; a single disc is not.
+@pytest.mark.parametrize("distance", [11, 13, 17, 19])
 def test_split(distance: int) -> None:
     mask = discs([(80, 60), (80, 60 + distance)], 10) > 0
-    labels = split_touching(mask, np.ones(mask.shape, np.float32))
+    labels = split_touching(mask, 20, 0.75)
     assert labels.max() == 2
     assert (labels > 0).sum() == mask.sum()
     assert labels[80, 58] != labels[80, 62 + distance]
-    assert split_touching(discs([(80, 80)], 15) > 0, np.ones(mask.shape, np.float32)).max() == 1
+    assert split_touching(discs([(80, 80)], 15) > 0, 20, 0.75).max() == 1
+
+
+# Ellipses and rods stay whole, whichever way they lie.
+@pytest.mark.parametrize(("length", "width"), [(28, 12), (56, 18), (20, 16)])
+@pytest.mark.parametrize("angle", [0.0, 0.4, 0.8, 1.2])
+def test_long_objects_are_not_split(length: int, width: int, angle: float) -> None:
+    rows, columns = np.indices((80, 80)) - 40.3
+    across = rows * np.cos(angle) - columns * np.sin(angle)
+    along = rows * np.sin(angle) + columns * np.cos(angle)
+    ellipse = (across / width) ** 2 + (along / length) ** 2 <= 0.25
+    rod = np.hypot(across, np.maximum(np.abs(along) - (length - width) / 2, 0)) <= width / 2
+    for mask in (ellipse, rod):
+        assert split_touching(mask, 1.2 * width, 0.75).max() == 1
+
+
+# Two parts that together are but one typical object stay together; as two typical objects they part.
+def test_size_decides_on_shallow_necks() -> None:
+    mask = discs([(80, 60), (80, 73)], 10) > 0
+    assert split_touching(mask, 20, 0.75).max() == 2
+    assert split_touching(mask, 40, 0.75).max() == 1
 
 
 # A slope of the background is followed, objects on it are not.
