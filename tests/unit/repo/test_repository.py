@@ -49,8 +49,7 @@ def installed_closure() -> dict[str, str]:
 
 # Everything that `make setup` installs has an exact pin, and what is installed is what is pinned.
 def test_everything_is_pinned() -> None:
-    unmanaged = {"pip", "setuptools"}  # they come with the virtual environment
-    closure = {name: version for name, version in installed_closure().items() if name not in unmanaged}
+    closure = installed_closure()
     pinned = pins("base.txt")
     assert {name: pinned.get(name) for name in closure} == closure
 
