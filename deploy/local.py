@@ -126,12 +126,17 @@ def free_port(taken: Container[int] = ()) -> int:
     # this look and the service's start; at random, so that stacks side by side rarely meet.
     for _ in range(1000):
         port = random.randrange(20_000, 32_000)
-        if port in taken:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
+        if port not in taken and is_free(port):
             return port
     raise ComposeError("no free port between 20000 and 32000")
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on a port of loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections do not count
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True

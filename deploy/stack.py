@@ -148,7 +148,9 @@ def _serve_in_background(home: Path, file: Path) -> None:
         runner.terminate()
         raise
     sys.stdout.write(log_path.read_text(encoding="utf-8"))
-    console.print(f"Hooke answers at {state['address']}. Logs: {log_path.parent}. Stop it: make down")
+    console.print(
+        f"Hooke answers at {state['address']}. Logs: {log_path.parent}. Stop it: make down", soft_wrap=True
+    )
 
 
 def _with_stack(stack: Stack, work: Callable[[Stack], int]) -> int:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from deploy.compose import read_topology
 from deploy.health import serves
-from deploy.local import LocalService, plan_locally
+from deploy.local import LocalService, is_free, plan_locally
 from deploy.process import ServiceProcess
 
 COMPOSE_FILE = Path(__file__).resolve().parent.parent / "docker-compose.yml"
@@ -95,7 +95,14 @@ class Stack:
         self.stop_all()
 
     def start(self, name: str) -> ServiceProcess:
-        """Start one service, or start it again after its end; does not wait for its health."""
+        """Start one service, or start it again after its end; does not wait for its health.
+
+        Raises:
+            StackError: another process listens on one of its ports, and would answer in its place.
+        """
+        for variable, port in self.services[name].ports.items():
+            if not is_free(port):
+                raise StackError(f"{name} cannot start: port {port} ({variable}) is in use")
         # The compose file alone says how services are set up: the caller's own settings stay outside.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HOOKE_")}
         process = ServiceProcess(

@@ -202,6 +202,19 @@ def test_up_and_down(site: MakeSite) -> None:
     assert "Nothing runs" in call(place, "down").stdout
 
 
+# A port that another server holds is an error: its answers must not pass for those of the service.
+def test_port_in_use(site: MakeSite) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        place = site(gateway=fake("gateway", ports=[f"127.0.0.1:{port}:50051"]))
+        up = call(place, "up")
+    assert up.returncode == 1
+    assert f"port {port} (HOOKE_PORT) is in use" in up.stderr
+    assert place.events() == []
+
+
 # In the foreground the logs are shown under the names of their services, and SIGTERM is a good end.
 def test_up_in_foreground(site: MakeSite) -> None:
     place = site(gateway=fake("gateway"))
