@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from services.classical.threshold import (
     local_window_px,
 )
 
+PROBE_PX = 1024
+"""Side of the window that decides between the views of an image with more pixels than it has."""
 SMOOTHING_PX = 1.0
 """Sigma of the Gaussian that every view is smoothed with."""
 DEFAULT_DIAMETER_PX = 15.0
@@ -79,7 +81,8 @@ def segment_image(task: SegmentTask) -> Segmentation:
     field = pixels if bar is None else np.delete(pixels, np.s_[bar.top : bar.bottom], axis=0)
     ranges = intensity_ranges(field)
     planes = candidate_planes(field, task.image.axes.endswith("S"), parameters.polarity)
-    views = [_view(plane, task.expected_diameter_px, seam) for plane in planes if np.ptp(plane.values) > 0]
+    planes = _promising([plane for plane in planes if np.ptp(plane.values) > 0], task.expected_diameter_px)
+    views = [_view(plane, task.expected_diameter_px, seam) for plane in planes]
     if not views:
         return Segmentation(np.zeros(pixels.shape[:2], np.int32), np.zeros(0), (), _box(bar, pixels), ranges)
     view = max(views, key=lambda candidate: candidate.foreground.quality)
@@ -92,6 +95,24 @@ def segment_image(task: SegmentTask) -> Segmentation:
         labels = np.insert(labels, [bar.top] * (bar.bottom - bar.top), 0, axis=0)
     used = _used(task, parameters, view, chosen, minimum)
     return Segmentation(labels, scores, used, _box(bar, pixels), ranges)
+
+
+def _promising(planes: list[Plane], expected_diameter_px: float | None) -> list[Plane]:
+    """Leave one plane of a large image, the best on the window with the most contrast; all of a small one.
+
+    The planes are stretched, so that clipping them to 0 and 1 keeps single bright specks from deciding.
+    """
+    if len(planes) < 2 or planes[0].values.size <= PROBE_PX**2:
+        return planes
+    rows, columns = (
+        [max(0, min(start, side - PROBE_PX)) for start in range(0, side, PROBE_PX)]
+        for side in planes[0].values.shape
+    )
+    windows = [np.s_[row : row + PROBE_PX, column : column + PROBE_PX] for row in rows for column in columns]
+    window = max(windows, key=lambda w: float(np.clip(planes[0].values[w], 0, 1).std()))
+    probes = [replace(plane, values=plane.values[window]) for plane in planes]
+    qualities = [_view(probe, expected_diameter_px, None).foreground.quality for probe in probes]
+    return [planes[int(np.argmax(qualities))]]
 
 
 def _view(plane: Plane, expected_diameter_px: float | None, seam: int | None) -> View:

@@ -51,6 +51,20 @@ def test_polarity_is_found_both_ways(model: ClassicalModel) -> None:
     assert ((bright.labels > 0) != (dark.labels > 0)).mean() < 0.01
 
 
+# The view of a large image is chosen rightly, even if all objects lie in one corner and a speck in another.
+@pytest.mark.parametrize("corner", [(0, 0), (0, 940), (940, 940)])
+def test_polarity_of_large_images(model: ClassicalModel, corner: tuple[int, int]) -> None:
+    row, column = corner
+    truth = np.zeros((1100, 1100), np.int32)
+    truth[row : row + SIDE, column : column + SIDE] = discs()
+    pixels = fluorescence(truth)
+    pixels[1000:1008, 20:28] = 255
+    for image, polarity in ((pixels, "bright_on_dark"), (255 - pixels, "dark_on_bright")):
+        found = segment(model, micrograph(image), min_area_px=100)
+        assert value(found, "polarity") == polarity
+        assert accuracy(truth, found.labels) == 1
+
+
 # A polarity that the request states is used, even where the image speaks against it.
 def test_stated_polarity_is_used(model: ClassicalModel) -> None:
     found = segment(model, micrograph(fluorescence(discs())), polarity="dark_on_bright")
