@@ -179,6 +179,7 @@ class Scheduler:
                 batch = self._next_batch()
             if batch:
                 await self._compute(worker, batch)
+            del batch  # or its images would be held until the next request comes
 
     def _next_batch(self) -> list[_Waiting]:
         """Take the oldest live task and those that may join it, in order of arrival."""

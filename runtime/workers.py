@@ -9,6 +9,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -70,18 +71,27 @@ class ChildHost:
 
     def __init__(self, factory: ModelFactory) -> None:
         self._factory = factory
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._pipe: Connection | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._child: _Child | None = None
 
     def load(self) -> ModelCard:
-        """Start the process and load the model in it."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        self._process = context.Process(target=_child, args=(self._factory, theirs), daemon=True)
-        self._pipe = ours
-        self._process.start()
-        theirs.close()
-        card = self._receive()
+        """Start the process and load the model in it; if that fails, the next call tries again.
+
+        Raises:
+            InternalError: the process died, or this host is closed.
+        """
+        with self._lock:  # so that `close` sees either no process or a started one
+            if self._closed:
+                raise errors.InternalError("the worker is closed")
+            self._end()
+            self._child = _Child.start(self._factory)
+        try:
+            card = self._answer()
+        except BaseException:
+            with self._lock:
+                self._end()
+            raise
         assert isinstance(card, ModelCard)
         return card
 
@@ -91,45 +101,75 @@ class ChildHost:
         Raises:
             InternalError: the process died; another one takes its place with the next call.
         """
-        if self._process is None or not self._process.is_alive():
+        if self._child is None or not self._child.process.is_alive():
             self.load()
-        assert self._pipe is not None
-        try:
-            self._pipe.send((method, tasks))
-            answers: Sequence[Any] = self._receive()
-        except (EOFError, OSError) as error:
-            self.close()
-            raise errors.InternalError("the worker process died while it computed") from error
+        answers: Sequence[Any] = self._answer((method, tasks))
         return answers
 
     def close(self) -> None:
-        """End the process now. Safe from any thread."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        if self._pipe is not None:
-            self._pipe.close()
-        self._process = None
+        """End the process now, for good. Safe from any thread."""
+        with self._lock:
+            self._closed = True
+            self._end()
 
-    def _receive(self) -> Any:
-        assert self._pipe is not None
-        answer = self._pipe.recv()
-        if isinstance(answer, BaseException):
+    def _answer(self, question: tuple[str, Sequence[Any]] | None = None) -> Any:
+        """What the process answers, to a question or to its start; raises what the model raised."""
+        child = self._child
+        try:
+            if child is None:
+                raise EOFError  # closed by another thread
+            if question is not None:
+                child.pipe.send(question)
+            answer = child.pipe.recv()
+        except Exception as error:
+            # Half a message may be left in the pipe, which the next question would take for its answer.
+            with self._lock:
+                self._end()
+            raise errors.InternalError("the worker process died while it computed") from error
+        if isinstance(answer, BaseException):  # outside the `try`: the process lives, its model objects
             raise answer
         return answer
 
+    def _end(self) -> None:
+        """Kill the process, if there is one. The lock is held."""
+        if self._child is not None:
+            self._child.process.kill()
+            self._child.process.join()
+            self._child.pipe.close()
+            self._child = None
 
-def _child(factory: ModelFactory, pipe: Connection) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    process: multiprocessing.process.BaseProcess
+    pipe: Connection
+
+    @classmethod
+    def start(cls, factory: ModelFactory) -> _Child:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(factory, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        return cls(process, ours)
+
+
+def _serve(factory: ModelFactory, pipe: Connection) -> None:
     """Serve one model over a pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent drains
     host = LocalHost(factory)
     try:
         pipe.send(_outcome(host.load))
         while True:
-            method, tasks = pipe.recv()
-            pipe.send(_outcome(lambda: host.call(method, tasks)))  # noqa: B023  (called at once)
+            _answer_next(host, pipe)
     except (EOFError, OSError):
         host.close()
+
+
+def _answer_next(host: LocalHost, pipe: Connection) -> None:
+    # A frame of its own, so that no image is held while the process waits for the next.
+    method, tasks = pipe.recv()
+    pipe.send(_outcome(lambda: host.call(method, tasks)))
 
 
 def _outcome(work: Callable[[], Any]) -> Any:
@@ -187,22 +227,40 @@ class Worker:
         return future
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            work, future = job
-            answer: Any = None
-            error: BaseException | None = None
-            try:
-                answer = work()
-            except BaseException as caught:  # noqa: BLE001  (handed to whoever waits)
-                error = caught
-            assert self._loop is not None
-            try:
-                self._loop.call_soon_threadsafe(_settle, future, answer, error)
-            except RuntimeError:  # the loop has ended: nobody waits any more
-                return
+        while self._work_once():  # a frame of its own, so that no image is held while the thread waits
+            pass
+
+    def _work_once(self) -> bool:
+        """Do the next job; False if there will be no more."""
+        job = self._jobs.get()
+        if job is None:
+            return False
+        work, future = job
+        answer: Any = None
+        error: Exception | None = None
+        try:
+            answer = work()
+        except StopIteration as caught:  # which no future takes
+            error = _told(caught)
+        except Exception as caught:  # noqa: BLE001  (handed to whoever waits)
+            error = caught
+        except BaseException as caught:  # noqa: BLE001  (SystemExit of a model would end the event loop)
+            error = _told(caught)
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(_settle, future, answer, error)
+        except RuntimeError:  # the loop has ended: nobody waits any more
+            return False
+        return True
 
 
-def _settle(future: asyncio.Future[Any], answer: Any, error: BaseException | None) -> None:
+def _told(caught: BaseException) -> RuntimeError:
+    error = RuntimeError(f"the model raised {type(caught).__name__}")
+    error.__cause__ = caught
+    return error
+
+
+def _settle(future: asyncio.Future[Any], answer: Any, error: Exception | None) -> None:
     if future.cancelled():
         return
     if error is not None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -36,7 +39,24 @@ class Toy(Model):
                 raise errors.ImageTooLargeError("too large", metadata={"maxPixels": "1"})
             if word == "odd":
                 raise Unpicklable("odd", "thing")
+            if word == "misread":
+                raise FileNotFoundError("lookup table")
+            if word == "stop":
+                raise StopIteration
+            if word == "exit":
+                sys.exit(1)
         return [os.getpid()] * len(words)
+
+
+class Fragile(Toy):
+    """Loads while its file is there."""
+
+    def __init__(self, weights: Path) -> None:
+        self.weights = weights
+
+    def load(self) -> ModelCard:
+        self.weights.read_bytes()
+        return super().load()
 
 
 class Broken(Toy):
@@ -79,6 +99,59 @@ async def test_a_dead_worker_process_is_replaced() -> None:
         with pytest.raises(errors.InternalError, match="died"):
             await worker.run("obey", ["die"])
         assert len(await worker.run("obey", ["work"])) == 1
+    finally:
+        await worker.close()
+
+
+async def test_a_model_that_misses_a_file_keeps_its_process() -> None:
+    """An OSError of the model reaches the caller as it is; it does not count as the death of the process."""
+    worker = Worker(ChildHost(Toy))
+    try:
+        await worker.start()
+        (before,) = await worker.run("obey", ["work"])
+        with pytest.raises(FileNotFoundError, match="lookup table"):
+            await worker.run("obey", ["misread"])
+        assert await worker.run("obey", ["work"]) == [before]
+    finally:
+        await worker.close()
+
+
+async def test_a_replacement_that_cannot_load_is_itself_replaced(tmp_path: Path) -> None:
+    """While loading fails every call fails; as soon as it works again, calls are answered."""
+    weights = tmp_path / "weights"
+    weights.touch()
+    worker = Worker(ChildHost(partial(Fragile, weights)))
+    try:
+        await worker.start()
+        weights.unlink()
+        with pytest.raises(errors.InternalError, match="died"):
+            await worker.run("obey", ["die"])
+        with pytest.raises(FileNotFoundError, match="weights"):
+            await worker.run("obey", ["work"])
+        weights.touch()
+        assert len(await worker.run("obey", ["work"])) == 1
+    finally:
+        await worker.close()
+
+
+async def test_a_closed_host_starts_no_process() -> None:
+    """A job that was late for the end fails; it leaves nothing running."""
+    host = ChildHost(Toy)
+    host.load()
+    host.close()
+    with pytest.raises(errors.InternalError, match="closed"):
+        host.call("obey", ["work"])
+
+
+@pytest.mark.parametrize("word", ["stop", "exit"])
+async def test_what_a_future_cannot_carry_becomes_an_error(word: str) -> None:
+    """StopIteration and SystemExit of a model fail the call; the worker goes on."""
+    worker = Worker(LocalHost(Toy))
+    try:
+        await worker.start()
+        with pytest.raises(RuntimeError, match="the model raised"):
+            await asyncio.wait_for(worker.run("obey", [word]), 10.0)
+        assert await worker.run("obey", ["work"]) == [os.getpid()]
     finally:
         await worker.close()
 
