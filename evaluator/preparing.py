@@ -11,7 +11,7 @@ from evaluator.datasets import Dataset, open_dataset
 from evaluator.datasets.specs import FolderSpec
 from evaluator.runs import RunSpec
 from evaluator.suites import Suite, TaskSpec, builtin_suite, load_suite
-from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.errors import InvalidRequestError
 from hooke.types import ModelInfo, ModelState
 
 DATA_ROOT = "HOOKE_EVALUATOR_DATA_ROOT"
@@ -37,7 +37,9 @@ def suite_of(spec: RunSpec) -> Suite:
     for index, task in enumerate(suite.tasks):
         first = names.setdefault(task.digest, task.name)
         if first != task.name:
-            raise _invalid(f"suite.tasks[{index}]", f"asks the same as the task {first!r}; ask it once")
+            raise InvalidRequestError.of_field(
+                f"suite.tasks[{index}]", f"asks the same as the task {first!r}; ask it once"
+            )
     return suite
 
 
@@ -60,7 +62,9 @@ def data_dir_of(spec: RunSpec, suite: Suite, data_root: Path | None) -> Path | N
     if not folders and not spec.data_dir:
         return None
     if data_root is None:
-        raise _invalid("data_dir", f"this evaluator reads no folders: start it with {DATA_ROOT} set")
+        raise InvalidRequestError.of_field(
+            "data_dir", f"this evaluator reads no folders: start it with {DATA_ROOT} set"
+        )
     root = data_root.resolve()
     data_dir = _under(root, root / spec.data_dir, "data_dir")
     for index, folder in folders.items():
@@ -94,15 +98,19 @@ def models_of(
     """
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise _invalid("models", f"{unknown[0]!r} is unknown; the gateway has {_listed(known)}")
+        raise InvalidRequestError.of_field(
+            "models", f"{unknown[0]!r} is unknown; the gateway has {_listed(known)}"
+        )
     names = wanted or sorted(known)
     chosen = {task.name: tuple(name for name in names if _can(known[name], task)) for task in suite.tasks}
     for task in suite.tasks:
         if not chosen[task.name]:
-            raise _invalid("models", f"none of {_listed(names)} can do the task {task.name!r}")
+            raise InvalidRequestError.of_field(
+                "models", f"none of {_listed(names)} can do the task {task.name!r}"
+            )
     idle = [name for name in wanted if not any(name in models for models in chosen.values())]
     if idle:
-        raise _invalid("models", f"{idle[0]!r} can do none of the suite's tasks")
+        raise InvalidRequestError.of_field("models", f"{idle[0]!r} can do none of the suite's tasks")
     return chosen
 
 
@@ -116,17 +124,15 @@ def _under(root: Path, path: Path, field: str) -> Path:
         resolved = path.resolve()
         inside, there = resolved.is_relative_to(root), resolved.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, links in a circle
-        raise _invalid(field, "is no path of a folder") from error
+        raise InvalidRequestError.of_field(field, "is no path of a folder") from error
     if not inside:
-        raise _invalid(field, f"must lie under the folder that {DATA_ROOT} names")
+        raise InvalidRequestError.of_field(field, f"must lie under the folder that {DATA_ROOT} names")
     if not there:
-        raise _invalid(field, f"there is no such folder under the one that {DATA_ROOT} names")
+        raise InvalidRequestError.of_field(
+            field, f"there is no such folder under the one that {DATA_ROOT} names"
+        )
     return resolved
 
 
 def _listed(names: Sequence[str] | Mapping[str, object]) -> str:
     return ", ".join(repr(name) for name in names) or "none"
-
-
-def _invalid(field: str, description: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{field}: {description}", violations=[FieldViolation(field, description)])

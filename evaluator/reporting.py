@@ -20,7 +20,7 @@ from evaluator.report import ReportSample, SampleResultView, render_json, render
 from evaluator.runs import RunRecord, TaskRecord
 from evaluator.store import RunStore
 from evaluator.suites import Suite, TaskSpec
-from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.errors import InvalidRequestError
 from hooke.types import EvaluationState, ReportFormat
 
 FOLDER = "report"
@@ -150,9 +150,7 @@ def zip_report(store: RunStore, run: RunRecord, archive: BinaryIO) -> None:
     if not (run.state.ended and folder.is_dir()):
         why = "it was not carried out to the end" if run.state.ended else "it has not ended"
         text = f"the evaluation has no HTML report, since {why}; JSON and Markdown show what there is"
-        raise InvalidRequestError(
-            f"report_format: {text}", violations=[FieldViolation("report_format", text)]
-        )
+        raise InvalidRequestError.of_field("report_format", text)
     with zipfile.ZipFile(archive, "w") as out:
         for path in sorted(folder.rglob("*")):
             if path.is_file():

@@ -185,7 +185,8 @@ def _spec_of(request: pb.CreateEvaluationRequest) -> RunSpec:
     if request.HasField("sample_limit") and request.sample_limit < 1:
         violations.append(FieldViolation("sample_limit", "must be greater than 0"))
     if violations:
-        raise _invalid(violations)
+        told = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
+        raise InvalidRequestError(told, violations=violations)
     return RunSpec(
         request_id=request.request_id,
         suite_name=request.suite_name,
@@ -198,7 +199,7 @@ def _spec_of(request: pb.CreateEvaluationRequest) -> RunSpec:
 
 def _required(evaluation_id: str) -> str:
     if not evaluation_id:
-        raise _invalid([FieldViolation("evaluation_id", "is required")])
+        raise InvalidRequestError.of_field("evaluation_id", "is required")
     return evaluation_id
 
 
@@ -206,7 +207,7 @@ def _format_of(request: pb.GetReportRequest) -> ReportFormat:
     if request.report_format == pb.ReportFormat.REPORT_FORMAT_UNSPECIFIED:
         return ReportFormat.JSON
     if request.report_format not in pb.ReportFormat.values():
-        raise _invalid([FieldViolation("report_format", "is unknown to this server")])
+        raise InvalidRequestError.of_field("report_format", "is unknown to this server")
     return wire.REPORT_FORMATS.member(request.report_format)
 
 
@@ -257,9 +258,4 @@ def _number_of(token: str) -> int | None:
 
 def _bad_token() -> InvalidRequestError:
     text = "use the next_page_token of an earlier answer to the same request, unchanged, or nothing"
-    return _invalid([FieldViolation("page_token", text)])
-
-
-def _invalid(violations: list[FieldViolation]) -> InvalidRequestError:
-    told = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
-    return InvalidRequestError(told, violations=violations)
+    return InvalidRequestError.of_field("page_token", text)

@@ -15,13 +15,7 @@ from evaluator.runner import Runner
 from evaluator.runs import RunRecord, RunSpec
 from evaluator.store import RunStore
 from evaluator.threads import on
-from hooke.errors import (
-    DrainingError,
-    FieldViolation,
-    InternalError,
-    InvalidRequestError,
-    UnknownEvaluationError,
-)
+from hooke.errors import DrainingError, InternalError, InvalidRequestError, UnknownEvaluationError
 from hooke.types import Evaluation, EvaluationState
 
 log = structlog.get_logger("hooke.evaluator.supervisor")
@@ -121,9 +115,8 @@ class Supervisor:
                 raise DrainingError("the evaluator is shutting down; try again", retry_after_s=1.0)
             run = await asyncio.wrap_future(self._store.create(evaluation_id, spec, suite_name))
             if run.spec != spec:
-                text = "names an evaluation of something else; choose another one"
-                raise InvalidRequestError(
-                    f"request_id: {text}", violations=[FieldViolation("request_id", text)]
+                raise InvalidRequestError.of_field(
+                    "request_id", "names an evaluation of something else; choose another one"
                 )
             await self._end_of(evaluation_id, run)
             if run.state in _TAKEN_UP_AGAIN:

@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 
-from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.errors import InvalidRequestError
 from hooke.v1 import evaluation_service_pb2, image_service_pb2, inference_service_pb2, model_service_pb2
 
 DEFAULT_ADDRESS = "localhost:50051"
@@ -110,7 +110,9 @@ class Tls:
     def credentials(self) -> grpc.ChannelCredentials:
         """Read the files. Raises OSError where one cannot be read."""
         if (self.certificate_file is None) != (self.key_file is None):
-            raise InvalidRequestError("tls: certificate_file and key_file belong together; give both or none")
+            raise InvalidRequestError.of_field(
+                "tls", "certificate_file and key_file belong together; give both or none"
+            )
         files = (self.ca_file, self.key_file, self.certificate_file)
         ca, key, chain = (None if file is None else Path(file).read_bytes() for file in files)
         return grpc.ssl_channel_credentials(ca, key, chain)
@@ -120,7 +122,7 @@ def checked_address(address: str) -> str:
     """Return an address that gRPC understands. Raises InvalidRequestError for a web address."""
     if address.startswith(("http://", "https://")) or not address:
         text = f"{address!r} is no gRPC address; write host:port, for example {DEFAULT_ADDRESS}"
-        raise InvalidRequestError(f"address: {text}", violations=[FieldViolation("address", text)])
+        raise InvalidRequestError.of_field("address", text)
     return address
 
 
@@ -128,7 +130,7 @@ def checked_timeout(timeout_s: float) -> float:
     """Return a deadline in seconds. Raises InvalidRequestError unless it is finite and above 0."""
     if not (math.isfinite(timeout_s) and timeout_s > 0):
         text = f"{timeout_s} is no deadline; it must be a finite number of seconds above 0"
-        raise InvalidRequestError(f"timeout_s: {text}", violations=[FieldViolation("timeout_s", text)])
+        raise InvalidRequestError.of_field("timeout_s", text)
     return timeout_s
 
 

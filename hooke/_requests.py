@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from hooke import wire
-from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.errors import InvalidRequestError
 from hooke.images import Micrograph, PixelSize, View
 from hooke.types import ClassicalParameters, MaskFormat
 from hooke.v1 import image_pb2, image_service_pb2, inference_service_pb2
@@ -76,7 +76,9 @@ def objects_question(
 ) -> Question:
     """Build a request to segment or to count."""
     if options.expected_diameter_px is not None and options.expected_diameter_um is not None:
-        raise _invalid("expected_diameter_um", "give the diameter in pixels or in micrometres, not both")
+        raise InvalidRequestError.of_field(
+            "expected_diameter_um", "give the diameter in pixels or in micrometres, not both"
+        )
     (carried,), uploads = _carry([image], options.pixel_size)
     request = request_type(
         model=checked_model(options.model),
@@ -100,7 +102,7 @@ def classify_question(
 ) -> Question:
     """Build a request to classify."""
     if isinstance(labels, str):
-        raise _invalid("labels", f"give a list of labels, not the text {labels!r}")
+        raise InvalidRequestError.of_field("labels", f"give a list of labels, not the text {labels!r}")
     examples = list(examples)
     (carried, *example_images), uploads = _carry([image, *(source for source, _ in examples)], None)
     request = inference_service_pb2.ClassifyRequest(
@@ -125,7 +127,9 @@ def upload_of(image: ImageSource) -> Upload:
 def checked_model(model: str) -> str:
     """Return a name that can travel as metadata. Raises InvalidRequestError where it cannot."""
     if not (model.isascii() and model.isprintable() and model == model.strip()):
-        raise _invalid("model", f"{model!r} is no name of a model; `hooke models` lists them")
+        raise InvalidRequestError.of_field(
+            "model", f"{model!r} is no name of a model; `hooke models` lists them"
+        )
     return model
 
 
@@ -212,7 +216,7 @@ def _pixels(samples: NDArray[Any]) -> image_pb2.Pixels:
     little = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     pixel_type = next((number for number, dtype in wire.DTYPES.items() if dtype == little.dtype), None)
     if pixel_type is None:
-        raise _invalid("image", f"samples of type {samples.dtype} cannot be sent")
+        raise InvalidRequestError.of_field("image", f"samples of type {samples.dtype} cannot be sent")
     pixels: Any = image_pb2.Pixels(data=little.tobytes(), shape=samples.shape)
     pixels.pixel_type = pixel_type
     return pixels  # type: ignore[no-any-return]
@@ -222,20 +226,16 @@ def _mask_format(mask_format: MaskFormat | str) -> MaskFormat:
     try:
         return MaskFormat(mask_format)
     except ValueError:
-        raise _invalid(
+        raise InvalidRequestError.of_field(
             "mask_format", f"{mask_format!r} is unknown; known are {', '.join(MaskFormat)}"
         ) from None
 
 
 def _classical(parameters: ClassicalParameters) -> inference_service_pb2.ClassicalParameters:
     if parameters.polarity is not None and parameters.polarity not in _POLARITIES:
-        raise _invalid(
+        raise InvalidRequestError.of_field(
             "classical.polarity", f"{parameters.polarity!r} is unknown; known are {', '.join(_POLARITIES)}"
         )
     values: dict[str, Any] = asdict(parameters)
     values["polarity"] = None if parameters.polarity is None else _POLARITIES[parameters.polarity]
     return inference_service_pb2.ClassicalParameters(**values)
-
-
-def _invalid(field: str, description: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{field}: {description}", violations=[FieldViolation(field, description)])

@@ -31,6 +31,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Self
 
 import grpc
 
@@ -143,6 +144,11 @@ class InvalidRequestError(HookeError):
     """The request breaks a rule of the wire; `violations` names the fields."""
 
     reason = Reason.INVALID_REQUEST
+
+    @classmethod
+    def of_field(cls, field: str, description: str) -> Self:
+        """The error of one faulty field; see `FieldViolation`."""
+        return cls(f"{field}: {description}", violations=[FieldViolation(field, description)])
 
 
 class ImageUnreadableError(InvalidRequestError):

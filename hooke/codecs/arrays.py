@@ -10,12 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hooke.errors import (
-    FieldViolation,
-    ImageUnreadableError,
-    InvalidRequestError,
-    UnsupportedPixelTypeError,
-)
+from hooke.errors import ImageUnreadableError, InvalidRequestError, UnsupportedPixelTypeError
 from hooke.images import Micrograph, PixelSize
 
 STORED_AS: dict[str, str] = {
@@ -41,7 +36,7 @@ RGB_SAMPLES = 3
 
 def invalid(field: str, description: str) -> NoReturn:
     """Raise the error of one faulty field of an image."""
-    raise InvalidRequestError(f"{field}: {description}", violations=[FieldViolation(field, description)])
+    raise InvalidRequestError.of_field(field, description)
 
 
 def stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hooke.codecs.arrays import described, invalid, micrograph
 from hooke.codecs.files import decode
-from hooke.errors import FieldViolation, ImageTooLargeError, UnsupportedPixelTypeError
+from hooke.errors import ImageTooLargeError, UnsupportedPixelTypeError
 from hooke.images import DEFAULT_LIMITS, ImageLimits, Micrograph
 from hooke.v1 import image_pb2
 from hooke.wire import DTYPES, pixel_size_from_proto
@@ -64,8 +64,9 @@ def _from_pixels(message: image_pb2.Image, limits: ImageLimits) -> Micrograph:
     pixels = message.pixels
     dtype = DTYPES.get(pixels.pixel_type)
     if dtype is None:
-        field, text = "image.pixels.pixel_type", f"{pixels.pixel_type} is not a type that is taken"
-        raise UnsupportedPixelTypeError(f"{field}: {text}", violations=[FieldViolation(field, text)])
+        raise UnsupportedPixelTypeError.of_field(
+            "image.pixels.pixel_type", f"{pixels.pixel_type} is not a type that is taken"
+        )
     shape = tuple(pixels.shape)
     if not shape or min(shape) < 1:
         invalid("image.pixels.shape", f"{shape} must have dimensions of 1 or more")

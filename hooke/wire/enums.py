@@ -11,7 +11,7 @@ import numpy as np
 
 from hooke import types
 from hooke.enums import ReceivedEnum
-from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.errors import InvalidRequestError
 from hooke.images import PixelSizeSource
 from hooke.v1 import evaluation_service_pb2, image_pb2, mask_pb2, model_service_pb2
 
@@ -63,10 +63,7 @@ class EnumMap(Generic[E]):
             return default
         if number not in self._member_of:
             choices = ", ".join(str(known) for known in sorted(self._member_of))
-            raise InvalidRequestError(
-                f"{field}: {number} is no value of this enum; known are {choices}",
-                violations=[FieldViolation(field, f"{number} is unknown; known are {choices}")],
-            )
+            raise InvalidRequestError.of_field(field, f"{number} is unknown; known are {choices}")
         return self._member_of[number]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hooke.errors import FieldViolation, ImageTooLargeError, ImageUnreadableError, InvalidRequestError
+from hooke.errors import ImageTooLargeError, ImageUnreadableError, InvalidRequestError
 from hooke.images import DEFAULT_LIMITS, ImageLimits, PixelSize, PixelSizeSource, View
 from hooke.types import Box
 from hooke.v1 import image_pb2, mask_pb2
@@ -47,9 +47,10 @@ def pixel_size_from_proto(message: image_pb2.PixelSize, field: str = "image.pixe
     z_um = message.pixel_size_z_um if message.HasField("pixel_size_z_um") else None
     for name, value in (("x", message.pixel_size_x_um), ("y", message.pixel_size_y_um), ("z", z_um)):
         if value is not None and not (math.isfinite(value) and value > 0):
-            path = f"{field}.pixel_size_{name}_um"
-            text = f"{value} is no size; it must be a finite number of micrometres greater than 0"
-            raise InvalidRequestError(f"{path}: {text}", violations=[FieldViolation(path, text)])
+            raise InvalidRequestError.of_field(
+                f"{field}.pixel_size_{name}_um",
+                f"{value} is no size; it must be a finite number of micrometres greater than 0",
+            )
     source = PixelSizeSource.REQUEST if message.source == 0 else PIXEL_SIZE_SOURCES.member(message.source)
     return PixelSize(message.pixel_size_x_um, message.pixel_size_y_um, z_um, source)
 
@@ -73,9 +74,8 @@ def view_from_proto(message: image_pb2.View) -> View:
         InvalidRequestError: `z_projection` is unknown.
     """
     if message.z_projection and message.z_projection not in PROJECTIONS:
-        text = f"{message.z_projection} is unknown; known are 1 (max) and 2 (mean)"
-        raise InvalidRequestError(
-            f"view.z_projection: {text}", violations=[FieldViolation("view.z_projection", text)]
+        raise InvalidRequestError.of_field(
+            "view.z_projection", f"{message.z_projection} is unknown; known are 1 (max) and 2 (mean)"
         )
     return View(
         time_index=message.time_index if message.HasField("time_index") else None,
