@@ -173,7 +173,8 @@ class _Loaded:
         """Return the image as it travels inside a request: as a file where there is one by now."""
         if self._file or self._micrograph is None:
             return self._described(image_pb2.Image(encoded=self._file), pixel_size)
-        return self._described(image_pb2.Image(pixels=_pixels(self._micrograph.pixels)), pixel_size)
+        pixels = _pixels(self._micrograph.pixels)
+        return self._described(image_pb2.Image(pixels=pixels, axes=self._micrograph.axes), pixel_size)
 
     def message_by_hash(self, pixel_size: PixelSize | None, sha256: str) -> image_pb2.Image:
         """Return the image as it travels once its file was put."""
@@ -181,7 +182,7 @@ class _Loaded:
 
     def _described(self, image: image_pb2.Image, pixel_size: PixelSize | None) -> image_pb2.Image:
         if self._micrograph is not None:
-            image.axes = self._micrograph.axes
+            # No axes: a file has its own, whose order may be another.
             image.channel_names.extend(self._micrograph.channel_names)
             image.bit_depth = self._micrograph.bit_depth
             pixel_size = pixel_size or self._micrograph.pixel_size

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import pytest
 
-from hooke import AsyncClient, ClassicalParameters, Client, PixelSize, View, errors
+from hooke import AsyncClient, ClassicalParameters, Client, PixelSize, View, codecs, errors
 from hooke._channel import METHODS
 from hooke._requests import CHUNK_BYTES, INLINE_BYTES
 from hooke._steps import KnownImages
@@ -247,12 +247,30 @@ def test_examples_count_too(client: Any, lab: Lab) -> None:
     assert [each.label for each in request.examples] == ["a", "b", "b"]
 
 
-# An array above the limit travels as a file with its axes.
-def test_large_array_is_encoded(client: Any, lab: Lab) -> None:
-    noise = np.random.default_rng(0).integers(0, 2**16, (1024, 1024), dtype=np.uint16)
-    client.count(noise)
-    assert lab.calls("Count")[0].request.image.WhichOneof("source") == "sha256"
-    assert lab.calls("Count")[0].request.image.axes == "YX"
+# Samples above the limit travel as a file, and arrive as the image that they were, with every axis,
+# its names and its bit depth.
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [
+        ("YX", (1024, 1024)),
+        ("XY", (1100, 1000)),
+        ("CYX", (2, 700, 800)),
+        ("YXC", (700, 800, 2)),
+        ("ZYX", (1, 1024, 1024)),
+        ("YXS", (600, 700, 3)),
+    ],
+)
+def test_large_samples_are_encoded(axes: str, shape: tuple[int, ...], client: Any, lab: Lab) -> None:
+    noise = np.random.default_rng(0).integers(0, 2**12, shape, dtype=np.uint16)
+    names = ("DAPI", "actin") if "C" in axes else ()
+    client.count(codecs.from_array(noise, axes, channel_names=names, bit_depth=12))
+    message = lab.calls("Count")[0].request.image
+    assert message.WhichOneof("source") == "sha256"
+    there = codecs.from_image_proto(message, lab.images.__getitem__)
+    assert (there.channel_names, there.bit_depth) == (names, 12)
+    kept = axes.replace("Z", "")  # of length 1
+    expected = noise.squeeze().transpose([kept.index(letter) for letter in there.axes])
+    np.testing.assert_array_equal(there.pixels, expected)
 
 
 # An image can be put ahead of its requests.
