@@ -21,13 +21,14 @@ from hooke._requests import (
     ObjectOptions,
     Question,
     Upload,
+    checked_member,
     checked_model,
     classify_question,
     objects_question,
     upload_of,
 )
 from hooke._steps import Call, KnownImages, Page, Patience, Pause, Plan, Work
-from hooke.errors import HookeError
+from hooke.errors import HookeError, InvalidRequestError
 from hooke.images import View
 from hooke.v1 import evaluation_service_pb2 as evaluation_pb2
 from hooke.v1 import image_service_pb2, inference_service_pb2, model_service_pb2
@@ -190,6 +191,8 @@ def create_evaluation(
     request_id: str | None,
 ) -> Plan[types.Evaluation]:
     """Start an evaluation, or take up the unfinished one of this `request_id`."""
+    if suite_name is not None and suite_yaml is not None:
+        raise InvalidRequestError.of_field("suite", "give suite_name or suite_yaml, not both")
     request = evaluation_pb2.CreateEvaluationRequest(
         request_id=request_id or new_request_id(),
         suite_name=suite_name,
@@ -250,7 +253,7 @@ def page_of_sample_results(
 
 def report(evaluation_id: str, report_format: types.ReportFormat | str) -> Plan[bytes]:
     """Fetch a report, whole."""
-    number = wire.REPORT_FORMATS.number(types.ReportFormat(report_format))
+    number = wire.REPORT_FORMATS.number(checked_member(types.ReportFormat, report_format, "report_format"))
     request = evaluation_pb2.GetReportRequest(evaluation_id=evaluation_id, report_format=number)
     responses = yield Call("GetReport", request)
     return b"".join(response.chunk for response in responses)

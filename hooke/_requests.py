@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from google.protobuf.message import Message
@@ -21,6 +22,8 @@ from hooke.v1 import image_pb2, image_service_pb2, inference_service_pb2
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Micrograph
 """A path, the bytes of a file, a two-dimensional array, or a decoded micrograph."""
+
+E = TypeVar("E", bound=enum.StrEnum)
 
 INLINE_BYTES = 1024**2
 """Images of one request that are larger than this together are put first, and referred to by hash."""
@@ -85,7 +88,7 @@ def objects_question(
         image=carried,
         expected_diameter_px=options.expected_diameter_px,
         expected_diameter_um=options.expected_diameter_um,
-        mask_format=wire.MASK_FORMATS.number(_mask_format(options.mask_format)),
+        mask_format=wire.MASK_FORMATS.number(checked_member(MaskFormat, options.mask_format, "mask_format")),
         view=None if options.view is None else wire.view_to_proto(options.view),
         classical=None if options.parameters is None else _classical(options.parameters),
     )
@@ -131,6 +134,16 @@ def checked_model(model: str) -> str:
             "model", f"{model!r} is no name of a model; `hooke models` lists them"
         )
     return model
+
+
+def checked_member(members: type[E], value: E | str, field: str) -> E:
+    """Return the member of an enum. Raises InvalidRequestError where there is none of this value."""
+    try:
+        return members(value)
+    except ValueError:
+        raise InvalidRequestError.of_field(
+            field, f"{value!r} is unknown; known are {', '.join(members)}"
+        ) from None
 
 
 class _Loaded:
@@ -221,15 +234,6 @@ def _pixels(samples: NDArray[Any]) -> image_pb2.Pixels:
     pixels: Any = image_pb2.Pixels(data=little.tobytes(), shape=samples.shape)
     pixels.pixel_type = pixel_type
     return pixels  # type: ignore[no-any-return]
-
-
-def _mask_format(mask_format: MaskFormat | str) -> MaskFormat:
-    try:
-        return MaskFormat(mask_format)
-    except ValueError:
-        raise InvalidRequestError.of_field(
-            "mask_format", f"{mask_format!r} is unknown; known are {', '.join(MaskFormat)}"
-        ) from None
 
 
 def _classical(parameters: ClassicalParameters) -> inference_service_pb2.ClassicalParameters:

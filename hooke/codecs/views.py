@@ -78,6 +78,8 @@ def _at(
 
 def _project(pixels: NDArray[Any], axes: str, projection: str) -> tuple[NDArray[Any], str]:
     """Bring the planes of a stack together; the mean of integers is rounded to their type."""
+    if projection not in ("max", "mean"):
+        invalid("view.z_projection", f"{projection!r} is unknown; known are max, mean")
     if "Z" not in axes:
         return pixels, axes
     axis = axes.index("Z")

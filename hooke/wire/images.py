@@ -56,13 +56,21 @@ def pixel_size_from_proto(message: image_pb2.PixelSize, field: str = "image.pixe
 
 
 def view_to_proto(view: View) -> image_pb2.View:
-    """The message of a view."""
-    numbers = {text: number for number, text in PROJECTIONS.items()}
-    projection: Any = numbers[view.z_projection] if view.z_projection is not None else 0
+    """The message of a view.
+
+    Raises:
+        InvalidRequestError: `z_projection` is unknown.
+    """
+    numbers: Mapping[str | None, Any] = {None: 0, **{text: number for number, text in PROJECTIONS.items()}}
+    if view.z_projection not in numbers:
+        raise InvalidRequestError.of_field(
+            "view.z_projection",
+            f"{view.z_projection!r} is unknown; known are max, mean",
+        )
     return image_pb2.View(
         time_index=view.time_index,
         z_index=view.z_index,
-        z_projection=projection,
+        z_projection=numbers[view.z_projection],
         channel_indices=view.channel_indices,
     )
 

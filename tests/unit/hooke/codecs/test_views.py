@@ -89,6 +89,7 @@ def test_projection_of_one_plane() -> None:
         ("TYX", View(time_index=-1), "view.time_index"),
         ("ZYX", View(z_index=4), "view.z_index"),
         ("ZYX", View(z_index=0, z_projection="max"), "view.z_projection"),
+        ("ZYX", View(z_projection="median"), "view.z_projection"),
         ("CYX", View(channel_indices=(3,)), "view.channel_indices"),
         ("CYX", View(channel_indices=(-1,)), "view.channel_indices"),
         ("CYX", View(channel_indices=(0, 1)), "view.channel_indices"),
