@@ -91,7 +91,8 @@ def _overlay(shape: tuple[int, ...], *parts: tuple[OutlineKind, LabelImage, NDAr
 
 
 def _path(labels: LabelImage, chosen: Collection[int]) -> str:
-    compact, _, originals = relabel_sequential(labels)  # find_objects allocates up to the largest label
+    # find_objects allocates up to the largest label; relabelling refuses read-only arrays, hence the copy.
+    compact, _, originals = relabel_sequential(labels.copy())
     padded = np.pad(compact, 1)
     rings = []
     for number, (label, box) in enumerate(

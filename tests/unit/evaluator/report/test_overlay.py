@@ -64,6 +64,16 @@ def test_empty() -> None:
     assert [(outlines.count, outlines.path) for outlines in overlay.outlines] == [(0, "")] * 3
 
 
+# Label images that nobody may write to, as decoders give them, are drawn like any other.
+def test_read_only_labels() -> None:
+    labels = np.zeros((6, 6), np.uint16)
+    labels[1:3, 1:4] = 7
+    writeable = draw(TRUTH, labels)
+    labels.flags.writeable = False
+    assert draw(TRUTH, labels) == writeable
+    assert compare(labels, labels).outlines[0].count == 1
+
+
 # Labels far apart, as hashes are, take no memory for what lies between.
 def test_huge_labels() -> None:
     labels = np.zeros((6, 6), np.uint32)
