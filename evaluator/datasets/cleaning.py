@@ -18,8 +18,11 @@ from PIL import Image
 
 from hooke.errors import ImageUnreadableError
 
-_BROKEN = (OSError, ValueError, IndexError, KeyError, TypeError, struct.error, tifffile.TiffFileError)
-"""What Pillow and tifffile raise on files that are not whole."""
+_BROKEN = (
+    *(OSError, ValueError, IndexError, KeyError, TypeError, RuntimeError, MemoryError),
+    *(struct.error, tifffile.TiffFileError, Image.DecompressionBombError),
+)
+"""What Pillow, tifffile and its decompressors raise on files that are not whole."""
 SAMPLE_TYPES = (np.uint8, np.uint16, np.uint32, np.float32)
 """What an image may hold, as on the wire."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

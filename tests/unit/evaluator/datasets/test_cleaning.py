@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -107,6 +108,16 @@ def test_refuses_what_is_not_sent(data, message):
         clean(data)
 
 
+def damaged_deflate() -> bytes:
+    """A TIFF file whose structure is whole and whose compressed samples are not."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, noise(4, (64, 64)), compression="zlib")
+    data = bytearray(buffer.getvalue())
+    middle = len(data) // 2
+    data[middle : middle + 16] = b"\xff" * 16
+    return bytes(data)
+
+
 # Broken files raise, whatever is broken.
 @pytest.mark.parametrize(
     "data",
@@ -119,6 +130,7 @@ def test_refuses_what_is_not_sent(data, message):
         b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 2**31) + b"IHDR",
         b"\xff\xd8\xff\xe0",
         b"II*\0" + b"\xff" * 40,
+        damaged_deflate(),
     ],
 )
 def test_broken_files_raise(data):
