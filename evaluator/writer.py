@@ -128,7 +128,7 @@ class Writer:
                 places = self.journal(evaluation_id).append([write.entry for write in writes if write.entry])
                 for write, located in zip(writes, places, strict=True):
                     write.located = located
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001  (handed to whoever waits)
                 for write in writes:
                     write.error = error
 

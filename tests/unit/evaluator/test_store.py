@@ -280,6 +280,15 @@ def test_other_version_is_refused(tmp_path: Path) -> None:
             RunStore(tmp_path)
 
 
+# What cannot be written fails for whoever wrote it, and the store goes on.
+def test_unwritable_prediction(store: RunStore) -> None:
+    task = opened(store)
+    with pytest.raises(TypeError):
+        store.add_prediction(task, answer("s1", provenance={"model": object()}), None).result(WAIT_S)
+    store.add_prediction(task, answer("s2"), None).result(WAIT_S)
+    assert set(store.outcomes(task, "classical")) == {"s2"}
+
+
 # A disk that takes no more fails the writes that did not fit, and leaves no half line behind.
 def test_full_disk(store: RunStore) -> None:
     task = opened(store)
