@@ -40,10 +40,12 @@ _GIT_TIMEOUT_S = 10
 
 
 def code() -> dict[str, Any]:
-    """The code that runs here; the commit is None outside of a git checkout."""
+    """The code that runs here; the commit is None outside of a git checkout of it."""
+    # A library folder may lie in the checkout of something else, which does not track this file.
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     return {
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": _dirty(),
+        "git_commit": _git("rev-parse", "HEAD") if tracked else None,
+        "git_dirty": _dirty() if tracked else None,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in _PACKAGES},
