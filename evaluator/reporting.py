@@ -59,11 +59,13 @@ def summary_of(store: RunStore, run: RunRecord, suite: Suite, state: EvaluationS
 
 
 def _summary(store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mapping[str, Any]) -> TaskSummary:
+    # Scores first: a run that goes on may add samples with their scores between the one and the other.
+    scores = {model: store.scores(task, model) for model in task.models}
     summary = summarise(
         spec,
         datasets.get(task.name, {}).get("name", spec.dataset.loader),
         store.samples(task),
-        {model: store.scores(task, model) for model in task.models},
+        scores,
         {model: store.latencies(task, model) for model in task.models},
     )
     if task.sample_count is None:
