@@ -60,7 +60,9 @@ def _item(
     try:
         count = int(answer)
     except ValueError:
-        raise InvalidRequestError(f"{where}: {answer!r} is not a number of objects") from None
+        count = -1
+    if count < 0:
+        raise InvalidRequestError(f"{where}: {answer!r} is not a number of objects")
     return Item(path, partial(_read_count, folder, path, count), slices, cluster)
 
 
