@@ -41,6 +41,9 @@ class Catalogue:
         store: where the samples are noted.
         threads: where they are read.
         known: what was noted before, in the order of the dataset.
+
+    Raises:
+        DatasetChangedError: samples that were noted before are gone.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class Catalogue:
         self._ids = {sample.sample_id for sample in known}
         self._next = 0
         self._changed = asyncio.Condition()
+        if known and known[-1].position >= len(dataset):
+            raise self._has_changed(f"there are only {len(dataset)} samples left")
         self._advance()
 
     @property
@@ -91,12 +96,15 @@ class Catalogue:
         if known is None:
             return None
         if known != found:
-            raise DatasetChangedError(
-                f"the dataset of task {self._task.name!r} has changed since this evaluation began: "
-                f"{read.sample.source} is not the sample that it was. Start a new evaluation (another "
-                "request_id), or bring the data back as they were and create this one again."
-            )
+            raise self._has_changed(f"{read.sample.source} is not the sample that it was")
         return read.sample
+
+    def _has_changed(self, how: str) -> DatasetChangedError:
+        return DatasetChangedError(
+            f"the dataset of task {self._task.name!r} has changed since this evaluation began: {how}. Start "
+            "a new evaluation (another request_id), or bring the data back as they were and create this one "
+            "again."
+        )
 
     def _note(self, found: KnownSample, sample: Sample) -> list[Future[None]]:
         """Say what a sample is; return what writes it down."""

@@ -133,6 +133,7 @@ class Supervisor:
     async def cancel(self, evaluation_id: str) -> Evaluation:
         """Ask a run to stop. Raises UnknownEvaluationError."""
         live = self._live.get(evaluation_id)
+        await asyncio.sleep(0)  # a task that is cancelled before its first step does not even clean up
         if live is not None and live.control.cancel():
             if live.started:
                 await self._move(evaluation_id, EvaluationState.CANCELLING)
@@ -182,6 +183,7 @@ class Supervisor:
                     await self._move(evaluation_id, EvaluationState.RUNNING)
                 ending = await self._runner.run(await self._run(evaluation_id), live.control)
             if ending is not None:
+                live.control.end()  # a cancellation that comes now must not write over the end
                 await self._move(evaluation_id, ending.state, ending.message)
         except asyncio.CancelledError:
             if live.control.cancelled and not live.started:

@@ -12,6 +12,7 @@ import tifffile
 from hooke import errors
 from hooke.types import EvaluationState, SampleOutcome
 from tests.integration.evaluator.lab import (
+    CALL_S,
     Model,
     OtherModel,
     address_of,
@@ -346,6 +347,22 @@ async def test_cancel_while_queued(tmp_path: Path) -> None:
         assert (await lab.run(request_id="waiting")).state is EvaluationState.SUCCEEDED
 
 
+# However often and however late a run is cancelled, its end stays its end.
+async def test_cancel_while_ending(tmp_path: Path) -> None:
+    async with model_service(Model()) as service, evaluating(address_of(service), tmp_path) as lab:
+        for turn in range(10):
+            created = await lab.create(models=["nobody"], request_id=f"turn-{turn}")
+            answers = [created]
+            async with asyncio.timeout(CALL_S):
+                while not all(answer.state.ended for answer in answers):
+                    answers = await asyncio.gather(
+                        *(lab.client.cancel_evaluation(created.evaluation_id) for _ in range(8))
+                    )
+            ended = await lab.client.evaluation(created.evaluation_id)
+            assert ended.state in (EvaluationState.FAILED, EvaluationState.CANCELLED)
+            assert ended.end_time is not None
+
+
 # The same image listed twice is one sample, whichever copy is read first.
 async def test_duplicates_are_one_sample(tmp_path: Path) -> None:
     root = images(tmp_path / "data" / "set", 6)
@@ -382,6 +399,23 @@ async def test_changed_dataset(tmp_path: Path, folder: str) -> None:
         assert evaluation.state is EvaluationState.FAILED
         assert "has changed" in evaluation.state_message
         assert "03" in evaluation.state_message
+
+
+# A dataset that has lost samples under an unfinished run is noticed.
+async def test_shrunk_dataset(tmp_path: Path) -> None:
+    root = images(tmp_path / "data" / "set", 6)
+    text = PAIRS.replace("FOLDER", ".")
+    model = Model()
+    model.trouble = raising(errors.InternalError("broken"))
+    async with (
+        model_service(model) as service,
+        evaluating(address_of(service), tmp_path / "runs", evaluator_data_root=tmp_path / "data") as lab,
+    ):
+        assert (await lab.run(text, data_dir="set")).state is EvaluationState.FAILED
+        (root / "images" / "05.tif").unlink()
+        evaluation = await lab.run(text, data_dir="set")
+        assert evaluation.state is EvaluationState.FAILED
+        assert "only 5 samples left" in evaluation.state_message
 
 
 # Classification sends the examples with every question, and never asks about an example.
