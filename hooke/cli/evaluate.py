@@ -18,6 +18,7 @@ from rich.progress import Progress, TaskID
 from hooke import AsyncClient
 from hooke.cli import options, report
 from hooke.cli.session import ExitCode, Session
+from hooke.errors import InvalidRequestError
 from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
 
 Suite = Annotated[
@@ -212,9 +213,13 @@ async def _show(client: AsyncClient, session: Session, evaluation: Evaluation, f
     index: Path | None = None
     content = None
     if any(each.done_count for each in evaluation.task_progress):
-        archive = await client.report(evaluation.evaluation_id, ReportFormat.HTML_ZIP)
-        index = report.unpack(archive, folder)
-        content = report.read(folder)
+        try:
+            archive = await client.report(evaluation.evaluation_id, ReportFormat.HTML_ZIP)
+        except InvalidRequestError:
+            pass  # it ended before a report was written; its message, which is shown below, says why
+        else:
+            index = report.unpack(archive, folder)
+            content = report.read(folder)
     session.show(
         {"evaluation": evaluation, "index_html": None if index is None else str(index), "report": content},
         *(() if content is None else report.tables(content)),

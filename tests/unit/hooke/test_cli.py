@@ -355,6 +355,18 @@ def test_evaluate_fails(state: int, word: str, hooke: Hooke, lab: Lab) -> None:
     assert ("same path" in done.err) == (word == "failed")
 
 
+# Where an evaluation broke off before its report was written, the reason is what is shown.
+def test_evaluate_without_report(hooke: Hooke, lab: Lab) -> None:
+    lab.states, lab.state_message = [2, 6], "the model has changed"
+    lab.failures["GetReport"].append(errors.InvalidRequestError("report_format: no HTML report"))
+    done = hooke("evaluate", "demo", "--json")
+    assert done.code == 1
+    assert "the model has changed" in done.err
+    assert "report_format" not in done.err
+    assert done.document["evaluation"]["state"] == "failed"
+    assert done.document["index_html"] is None
+
+
 # A folder that the evaluator does not see is refused with what to do about it.
 def test_evaluate_foreign_folder(hooke: Hooke, lab: Lab) -> None:
     fault = errors.FieldViolation("data_dir", "no such folder")
