@@ -96,7 +96,10 @@ class ForwardCall:
                 await _pass_initial_metadata(call, outgoing)
             trailers = passed_on(await outgoing.trailing_metadata())
         except grpc.aio.AioRpcError as error:
-            raise explained(call.label, error) from error
+            explanation = explanation_of(call.label, error)
+            if explanation is None:
+                raise
+            raise explanation from error
         finally:
             if not outgoing.done():
                 outgoing.cancel()
@@ -116,6 +119,7 @@ async def _pass_stream(call: Exchange, outgoing: Any) -> None:
 async def _pass_initial_metadata(call: Exchange, outgoing: Any) -> None:
     metadata = passed_on(await outgoing.initial_metadata())
     if metadata:
+        call.answered = True
         await call.context.send_initial_metadata(metadata)
 
 
@@ -124,15 +128,15 @@ def _with_request_id(metadata: Metadata, request_id: str) -> Metadata:
     return (*(pair for pair in metadata if pair[0] != REQUEST_ID_KEY), (REQUEST_ID_KEY, request_id))
 
 
-def explained(name: str, error: grpc.aio.AioRpcError) -> Exception:
-    """An upstream's error; where gRPC itself made it up, one that callers understand.
+def explanation_of(name: str, error: grpc.aio.AioRpcError) -> errors.HookeError | None:
+    """An error that callers understand in place of one that gRPC made up; None for what an upstream said.
 
     Args:
         name: what was asked, for the message.
         error: how the call ended.
     """
     if any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ()):
-        return error
+        return None
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         return errors.UpstreamFailedError(
             f"{name} could not be reached, or broke off",
@@ -141,4 +145,4 @@ def explained(name: str, error: grpc.aio.AioRpcError) -> Exception:
         )
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceededError(f"{name} did not answer before the deadline")
-    return error
+    return None

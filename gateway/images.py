@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import grpc
 import structlog
 
-from gateway.forwarding import explained
+from gateway.forwarding import explanation_of
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Exchange, Forward
 from gateway.upstream import Upstream
@@ -92,7 +92,10 @@ class PushMissingImages:
             await upstream.images.PutImage(_upload(sha256, data), timeout=self._timeout_s)
         except grpc.aio.AioRpcError as error:
             code = error.code()
-            raise explained(label, error) from error
+            explanation = explanation_of(label, error)
+            if explanation is None:
+                raise
+            raise explanation from error
         finally:
             self._metrics.image_pushes.labels(upstream.address, code.name).inc()
         log.debug("image put", upstream=upstream.address, sha256=sha256, size_bytes=len(data))

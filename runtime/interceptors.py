@@ -114,15 +114,13 @@ class Interceptors(grpc.aio.ServerInterceptor):
         return wrapped
 
 
-def code_of(call: Call, context: Context, error: BaseException | None) -> grpc.StatusCode:
-    """Status of a call that ended, with `error` where it did not end well.
+def code_of(call: Call, context: Context, error: BaseException) -> grpc.StatusCode:
+    """Status of a call that ended with `error`.
 
     Cancellation and deadlines both arrive as CancelledError; the time left tells them apart.
     """
     if call.code is not None:
         return call.code
-    if error is None:
-        return grpc.StatusCode.OK
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         left = context.time_remaining()
         expired = left is not None and left <= 0
@@ -141,14 +139,13 @@ class CountCalls(Around):
         """Count the call and take its time."""
         labels = (call.shape, call.service, call.method)
         self._metrics.rpc_started.labels(*labels).inc()
-        error: BaseException | None = None
+        code = grpc.StatusCode.OK
         try:
             yield
-        except BaseException as caught:
-            error = caught
+        except BaseException as error:
+            code = code_of(call, context, error)
             raise
         finally:
-            code = code_of(call, context, error)
             self._metrics.rpc_handled.labels(*labels, code.name).inc()
             self._metrics.rpc_seconds.labels(*labels).observe(time.perf_counter() - call.started)
 
@@ -159,15 +156,14 @@ class LogCalls(Around):
     @asynccontextmanager
     async def around(self, call: Call, context: Context) -> AsyncIterator[None]:
         """Bind the request id for everything logged below, and log the end."""
-        error: BaseException | None = None
+        code = grpc.StatusCode.OK
         with structlog.contextvars.bound_contextvars(request_id=call.request_id):
             try:
                 yield
-            except BaseException as caught:
-                error = caught
+            except BaseException as error:
+                code = code_of(call, context, error)
                 raise
             finally:
-                code = code_of(call, context, error)
                 quiet = is_infrastructure(call.service) or code is grpc.StatusCode.OK
                 write = log.debug if quiet else log.info
                 write(
@@ -260,9 +256,11 @@ class ImposeDeadline(Around):
             yield
             return
         try:
-            async with asyncio.timeout(self._default_s):
+            async with asyncio.timeout(self._default_s) as deadline:
                 yield
         except TimeoutError as error:
+            if not deadline.expired():  # another one, of the handler itself
+                raise
             raise errors.DeadlineExceededError(
                 f"no answer within {self._default_s:g} s, the deadline of calls that set none"
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import grpc
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -53,19 +54,17 @@ class TraceCalls(Around):
                 "hooke.request_id": call.request_id,
             },
         )
-        error: BaseException | None = None
+        code = grpc.StatusCode.OK
         try:
             yield
-        except BaseException as caught:
-            error = caught
+        except BaseException as error:
+            code = code_of(call, context, error)
+            span.set_status(Status(StatusCode.ERROR, code.name))
             raise
         finally:
-            code = code_of(call, context, error)
             span.set_attribute("rpc.grpc.status_code", code.value[0])
             if call.reason:
                 span.set_attribute("hooke.reason", call.reason)
-            if error is not None:
-                span.set_status(Status(StatusCode.ERROR, code.name))
             span.end()
 
     def close(self) -> None:

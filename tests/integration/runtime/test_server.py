@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import urllib.request
+from collections.abc import Sequence
 
 import grpc
 import pytest
@@ -16,6 +17,7 @@ from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
 from runtime.fakes import FakeModel
 from runtime.service import ModelService
+from runtime.tasks import Segmentation, SegmentTask
 from tests.raw_images import raw_image
 from tests.servers import connected
 
@@ -191,6 +193,19 @@ async def test_a_call_without_deadline_gets_one() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await pb_grpc.InferenceServiceStub(channel).Segment(pb.SegmentRequest(image=raw_image()))
         assert isinstance(status.error_from(failed.value), errors.DeadlineExceededError)
+
+
+async def test_a_timeout_of_the_model_is_not_the_deadline() -> None:
+    """A TimeoutError that the model raises is a fault of the server, whatever the deadline."""
+
+    class Late(FakeModel):
+        def segment(self, tasks: Sequence[SegmentTask]) -> Sequence[Segmentation]:
+            raise TimeoutError(f"no licence server for {len(tasks)} tasks")
+
+    async with connected(factory=Late) as (_service, channel):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await pb_grpc.InferenceServiceStub(channel).Segment(pb.SegmentRequest(image=raw_image()))
+        assert isinstance(status.error_from(failed.value), errors.InternalError)
 
 
 async def test_a_model_that_is_loading_says_so() -> None:
