@@ -178,20 +178,23 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         # Files are resolved here: the store belongs to the event loop, decoding happens on threads.
         source = message.WhichOneof("source")
         data = self._store.get(message.sha256) if source == "sha256" else message.encoded
-        if source == "pixels":
-            size_bytes = len(message.pixels.data)
-        else:
-            header = await self._off_loop(lambda: codecs.read_header(data, self._limits))
-            size_bytes = math.prod(header.shape) * np.dtype(header.dtype).itemsize
-        place.hold(size_bytes)
+
+        def size_bytes() -> int:
+            if source == "pixels":
+                return len(message.pixels.data)
+            header = codecs.read_header(data, self._limits)
+            return math.prod(header.shape) * np.dtype(header.dtype).itemsize
 
         def decode() -> Micrograph:
             whole = codecs.from_image_proto(message, lambda _sha256: data, self._limits)
             return codecs.select_view(whole, view, card.max_channel_count)
 
         try:
+            place.hold(await self._off_loop(size_bytes))
             image = await self._off_loop(decode)
         except errors.InvalidRequestError as error:
+            if field == "image":
+                raise
             raise moved(error, "image", field) from error
         pixels = image.height_px * image.width_px
         if pixels > card.max_image_pixels:

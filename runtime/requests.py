@@ -71,9 +71,10 @@ class ObjectQuestion:
         if self.expected_diameter_um is None:
             return self.expected_diameter_px
         if image.pixel_size is None:
-            name = "expected_diameter_um"
-            text = "the image does not say how large a pixel is; set image.pixel_size or expected_diameter_px"
-            raise InvalidRequestError(f"{name}: {text}", violations=[FieldViolation(name, text)])
+            raise InvalidRequestError.of_field(
+                "expected_diameter_um",
+                "the image does not say how large a pixel is; set image.pixel_size or expected_diameter_px",
+            )
         return self.expected_diameter_um / math.sqrt(image.pixel_size.x_um * image.pixel_size.y_um)
 
 
@@ -133,13 +134,14 @@ def read_classify_request(
     checks = Checks()
     _check_image(checks, request.image, "image")
     labels = tuple(request.labels) or tuple(dict.fromkeys(example.label for example in request.examples))
-    if len(set(labels)) != len(labels):
+    known = frozenset(labels)
+    if len(known) != len(labels):
         checks.add("labels", "every class may stand there once")
-    if "" in labels:
+    if "" in known:
         checks.add("labels", "a class has a name")
     for index, example in enumerate(request.examples):
         _check_image(checks, example.image, f"examples[{index}].image")
-        if example.label not in labels:
+        if example.label not in known:
             checks.add(f"examples[{index}].label", f"{example.label!r} is none of the labels")
     if examples_required and not request.examples:
         checks.finish()
@@ -166,8 +168,6 @@ def moved(error: InvalidRequestError, prefix: str, field: str) -> InvalidRequest
         prefix: path of the image where the error was found.
         field: path of the image in the request.
     """
-    if prefix == field:
-        return error
     violations = [
         FieldViolation(field + found.field.removeprefix(prefix), found.description)
         for found in error.violations

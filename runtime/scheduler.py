@@ -127,8 +127,13 @@ class Scheduler:
         """Hold memory for the decoded pixels of an admitted request.
 
         Raises:
-            QueueFullError: all requests together would hold too much; one alone is always let in.
+            QueueFullError: all requests together would hold too much; one image alone is always let in.
+            ImageTooLargeError: the images of this request alone would.
         """
+        if place.held_bytes and place.held_bytes + size_bytes > self._limits.max_pending_bytes:
+            raise errors.ImageTooLargeError(
+                f"the images of the request decode to more than {self._limits.max_pending_bytes} bytes"
+            )
         others = self._pending_bytes - place.held_bytes
         if others and self._pending_bytes + size_bytes > self._limits.max_pending_bytes:
             raise self._full(place.task_name)

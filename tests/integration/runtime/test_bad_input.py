@@ -138,6 +138,16 @@ async def test_malformed_requests_name_the_field() -> None:
         assert (await stub.Segment(pb.SegmentRequest(image=raw_image()), timeout=60)).instances
 
 
+async def test_an_example_that_cannot_be_read_is_named() -> None:
+    """The error of a file says which of the images it is."""
+    example = pb.ClassExample(image=image_pb2.Image(encoded=b"no image"), label="dark")
+    request = pb.ClassifyRequest(image=raw_image(), labels=["dark", "bright"], examples=[example])
+    async with connected() as (_service, channel):
+        error = await refused(pb_grpc.InferenceServiceStub(channel).Classify(request, timeout=20))
+        assert isinstance(error, errors.ImageUnreadableError)
+        assert error.message.startswith("examples[0].image: ")
+
+
 async def test_all_faults_of_a_request_are_named_at_once() -> None:
     """One answer, several violations."""
     async with connected() as (_service, channel):

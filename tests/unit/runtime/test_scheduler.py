@@ -190,6 +190,16 @@ async def test_memory_is_bounded_over_all_requests_but_one_alone_is_let_in() -> 
             other.hold(900)
 
 
+async def test_one_request_cannot_hold_memory_without_end() -> None:
+    """However many images it carries: behind the first, all of them together stay within the bound."""
+    async with scheduled(Gate()) as scheduler:
+        with scheduler.admit("double") as many:
+            many.hold(600)
+            with pytest.raises(errors.ImageTooLargeError):
+                many.hold(500)
+            many.hold(400)
+
+
 @pytest.mark.parametrize(("bad", "error"), [(-1, ValueError), (-2, errors.OutOfMemoryError)])
 async def test_one_bad_task_fails_alone(bad: int, error: type[Exception]) -> None:
     """A batch that fails is computed again one by one."""
