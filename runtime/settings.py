@@ -87,7 +87,7 @@ class ModelServerSettings(ServerSettings):
     """Most requests that wait; one more is QUEUE_FULL. Enough to keep the workers busy, short enough that
     the last in line is served within its deadline."""
     max_pending_bytes: Annotated[int, Field(ge=MIB)] = 2048 * MIB
-    """Most bytes of decoded pixels held by all requests together; one request alone is always taken."""
+    """Most bytes of decoded pixels held by all requests together; one image alone is always taken."""
     max_batch_size: Annotated[int, Field(ge=1)] | None = None
     """Most requests computed together. Absent: what the model says fits it."""
     max_batch_pixels: Annotated[int, Field(ge=1)] = 64 * MIB
@@ -112,8 +112,10 @@ def load_settings(kind: type[SettingsT]) -> SettingsT:
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False, include_input=False):
-            name = PREFIX + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else ""
-            lines.append(f"{name}: {problem['msg']}" if name else problem["msg"])
+            field, *inside = (str(part) for part in problem["loc"] or ("",))
+            name = f"{PREFIX}{field.upper()}: " if field else ""
+            place = f"{'.'.join(inside)}: " if inside else ""
+            lines.append(name + place + problem["msg"])
         raise SettingsError("\n".join(lines)) from None
 
 

@@ -15,7 +15,11 @@ from runtime.settings import SettingsError, load_settings
     ("name", "value", "says"),
     [
         ("HOOKE_GATEWAY_MAX_CALLS", "0", "HOOKE_GATEWAY_MAX_CALLS"),
-        ("HOOKE_GATEWAY_ADDRESSES", "classical=no port", "HOOKE_GATEWAY_ADDRESSES_CLASSICAL_0"),
+        (
+            "HOOKE_GATEWAY_ADDRESSES",
+            "classical=no port",
+            r"HOOKE_GATEWAY_ADDRESSES: classical\.0: ",
+        ),
         ("HOOKE_GATEWAY_ADDRESSES", "classical:50051", "HOOKE_GATEWAY_ADDRESSES: .*is not name=host:port"),
         ("HOOKE_UPSTREAM_TLS_CA_FILE", "/does/not/exist", "/does/not/exist is not a file"),
         ("HOOKE_UPSTREAM_TLS_KEY_FILE", __file__, "HOOKE_UPSTREAM_TLS_CERTIFICATE_FILE"),
