@@ -45,10 +45,7 @@ class ModelServicer(pb_grpc.ModelServiceServicer):
         """One model."""
         del context
         if not request.model:
-            text = "the name of a model is required"
-            raise errors.InvalidRequestError(
-                f"model: {text}", violations=[errors.FieldViolation("model", text)]
-            )
+            raise errors.InvalidRequestError.of_field("model", "the name of a model is required")
         return pb.GetModelResponse(model=described(self._fleet.model(request.model)))
 
 

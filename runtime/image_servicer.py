@@ -17,6 +17,8 @@ from runtime.image_store import ImageStore
 NAME = pb.DESCRIPTOR.services_by_name["ImageService"].full_name
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
+invalid = errors.InvalidRequestError.of_field
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -47,24 +49,24 @@ class ImageServicer(pb_grpc.ImageServiceServicer):
                 part = message.WhichOneof("part")
                 if header is None:
                     if part != "header":
-                        raise _invalid("header", "the first message of an upload carries the header")
+                        raise invalid("header", "the first message of an upload carries the header")
                     self._check(message.header)
                     header = message.header
                     self._arriving_bytes += header.size_bytes
                     continue
                 if part != "chunk":
-                    raise _invalid("part", "every message after the first carries a chunk")
+                    raise invalid("part", "every message after the first carries a chunk")
                 received += len(message.chunk)
                 if received > header.size_bytes:
-                    raise _invalid("chunk", f"more bytes than the {header.size_bytes} announced")
+                    raise invalid("chunk", f"more bytes than the {header.size_bytes} announced")
                 digest.update(message.chunk)
                 chunks.append(message.chunk)
             if header is None:
-                raise _invalid("header", "the upload is empty")
+                raise invalid("header", "the upload is empty")
             if received != header.size_bytes:
-                raise _invalid("chunk", f"{received} bytes came, {header.size_bytes} were announced")
+                raise invalid("chunk", f"{received} bytes came, {header.size_bytes} were announced")
             if digest.hexdigest() != header.sha256:
-                raise _invalid("header.sha256", f"the bytes hash to {digest.hexdigest()}")
+                raise invalid("header.sha256", f"the bytes hash to {digest.hexdigest()}")
             self._store.put(header.sha256, b"".join(chunks))
             return pb.PutImageResponse(sha256=header.sha256, size_bytes=received)
         finally:
@@ -75,23 +77,17 @@ class ImageServicer(pb_grpc.ImageServiceServicer):
         """Look into the store."""
         del context
         if not _SHA256.fullmatch(request.sha256):
-            raise _invalid("sha256", "64 lower-case hexadecimal digits are expected")
+            raise invalid("sha256", "64 lower-case hexadecimal digits are expected")
         return pb.HasImageResponse(held=request.sha256 in self._store)
 
     def _check(self, header: pb.ImageHeader) -> None:
         if not _SHA256.fullmatch(header.sha256):
-            raise _invalid("header.sha256", "64 lower-case hexadecimal digits are expected")
+            raise invalid("header.sha256", "64 lower-case hexadecimal digits are expected")
         if header.size_bytes < 1:
-            raise _invalid("header.size_bytes", "must be greater than 0")
+            raise invalid("header.size_bytes", "must be greater than 0")
         if header.size_bytes > self._max_image_bytes:
             raise errors.ImageTooLargeError(
                 f"the image has {header.size_bytes} bytes; the server takes {self._max_image_bytes}"
             )
         if self._arriving_bytes and self._arriving_bytes + header.size_bytes > self._store.max_bytes:
             raise errors.QueueFullError("too many uploads at once", retry_after_s=1.0)
-
-
-def _invalid(field: str, description: str) -> errors.InvalidRequestError:
-    return errors.InvalidRequestError(
-        f"{field}: {description}", violations=[errors.FieldViolation(field, description)]
-    )

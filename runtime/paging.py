@@ -37,7 +37,9 @@ def offset_of(page_token: str) -> int:
     except (ValueError, binascii.Error):
         offset = -1
     if offset < 0:
-        raise _invalid("page_token", "use the next_page_token of an earlier answer, unchanged, or nothing")
+        raise errors.InvalidRequestError.of_field(
+            "page_token", "use the next_page_token of an earlier answer, unchanged, or nothing"
+        )
     return offset
 
 
@@ -55,7 +57,7 @@ def page_size_of(page_size: int | None) -> int:
     if page_size is None:
         return DEFAULT_PAGE_SIZE
     if not 1 <= page_size <= MAX_PAGE_SIZE:
-        raise _invalid("page_size", f"must lie between 1 and {MAX_PAGE_SIZE}")
+        raise errors.InvalidRequestError.of_field("page_size", f"must lie between 1 and {MAX_PAGE_SIZE}")
     return page_size
 
 
@@ -64,9 +66,3 @@ def page_of(items: Sequence[T], page_size: int | None, page_token: str) -> Page[
     offset, size = offset_of(page_token), page_size_of(page_size)
     end = offset + size
     return Page(items[offset:end], token_for(end) if end < len(items) else "")
-
-
-def _invalid(field: str, description: str) -> errors.InvalidRequestError:
-    return errors.InvalidRequestError(
-        f"{field}: {description}", violations=[errors.FieldViolation(field, description)]
-    )
