@@ -137,10 +137,13 @@ def read_topology(path: Path, variables: Mapping[str, str]) -> Topology:
         variables: values for `${NAME:-default}`, usually the environment.
 
     Raises:
-        ComposeError: the file is not YAML, or says what is not understood; every place is named.
+        ComposeError: the file cannot be read, is not YAML, or says what is not understood; every place is
+            named.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(document, Mapping):
+            raise ValueError("holds no services")
         content = {key: value for key, value in document.items() if not key.startswith("x-")}
         topology = Topology.model_validate(_substitute(content, variables))
     except ValidationError as error:
@@ -149,6 +152,8 @@ def read_topology(path: Path, variables: Mapping[str, str]) -> Topology:
             for problem in error.errors(include_url=False)
         ]
         raise ComposeError("\n".join([f"{path.name} says what is not supported:", *places])) from None
+    except OSError as error:
+        raise ComposeError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ComposeError(f"{path.name}: {error}") from None
     _check(topology)

@@ -94,10 +94,12 @@ def test_refuses_circle(document: dict[str, Any], tmp_path: Path) -> None:
         read(document, tmp_path)
 
 
-# A file that is not YAML is an error with the file's name, not a traceback of the parser.
-def test_refuses_other_than_yaml(tmp_path: Path) -> None:
+# A file that is not there, is not YAML or holds nothing is an error with its name, not a traceback.
+@pytest.mark.parametrize("text", [None, "services: [", "", "- gateway"])
+def test_refuses_other_than_yaml(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "docker-compose.yml"
-    path.write_text("services: [")
+    if text is not None:
+        path.write_text(text)
     with pytest.raises(ComposeError, match=r"docker-compose\.yml"):
         read_topology(path, {})
 
