@@ -5,7 +5,7 @@ sees protobuf or gRPC. The runtime builds it, calls `load()` once, then the task
 tasks at a time, then `close()`; all of them on the same worker (a thread, or a process of its own), never
 two at a time, so a model needs no locks.
 
-Whatever can segment can count: see `runtime.servicer`.
+Whatever can segment can count: see `runtime.inference_servicer`.
 """
 
 from __future__ import annotations
