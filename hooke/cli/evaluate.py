@@ -131,11 +131,15 @@ def _order(suite: str, data: str | None, models: Sequence[str], limit: int | Non
     is_file = path.is_file()
     if not is_file and (path.suffix.lower() in (".yaml", ".yml") or len(path.parts) > 1):
         raise typer.BadParameter(f"there is no file {suite}.", param_hint="SUITE")
+    try:
+        suite_yaml = path.read_text(encoding="utf-8") if is_file else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{suite} cannot be read as text: {error}.", param_hint="SUITE") from error
     if data is not None and Path(data).expanduser().exists():
         data = str(Path(data).expanduser().resolve())
     return Order(
         suite_name=None if is_file else suite,
-        suite_yaml=path.read_text(encoding="utf-8") if is_file else None,
+        suite_yaml=suite_yaml,
         data_dir=data or "",
         models=tuple(models),
         sample_limit=limit,

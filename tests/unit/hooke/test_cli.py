@@ -216,6 +216,7 @@ def test_inputs(hooke: Hooke, tmp_path: Path) -> None:
         (["classify", "a.png", "--examples", "empty"], "--examples"),
         (["evaluate"], "SUITE"),
         (["evaluate", "missing.yaml"], "missing.yaml"),
+        (["evaluate", "a.png"], "a.png cannot be read"),
         (["evaluate", "folder/suite"], "folder/suite"),
         (["--tls-cert", "a.png", "models"], "--tls-key"),
     ],
