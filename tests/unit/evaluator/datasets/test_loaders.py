@@ -293,7 +293,7 @@ def test_wrong_tables(tmp_path, changes, message):
         opened(tmp_path, CLASSIFICATION, **{**TABLE, **changes})
 
 
-# Counts must be whole numbers, and JSON Lines must be objects.
+# Counts must be whole numbers from 0, and JSON Lines must be objects.
 def test_tables_that_are_none(tmp_path):
     builders.table(tmp_path)
     builders.put(tmp_path, "a.csv", "file,count\nDataset 1/001.bmp,many\n")
@@ -301,6 +301,9 @@ def test_tables_that_are_none(tmp_path):
     fields = {"loader": "table", "image": "{file}", "truth": "count"}
     with pytest.raises(InvalidRequestError, match="'many' is not a number"):
         opened(tmp_path, COUNTING, **fields, table="a.csv")
+    builders.put(tmp_path, "c.csv", "file,count\nDataset 1/001.bmp,-3\n")
+    with pytest.raises(InvalidRequestError, match="'-3' is not a number"):
+        opened(tmp_path, COUNTING, **fields, table="c.csv")
     with pytest.raises(InvalidRequestError, match=r"b\.jsonl is not a table"):
         opened(tmp_path, COUNTING, **fields, table="b.jsonl")
 
