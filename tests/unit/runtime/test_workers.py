@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,9 @@ class Toy(Model):
                 raise StopIteration
             if word == "exit":
                 sys.exit(1)
+            if word.startswith("hang"):
+                Path(word.removeprefix("hang ")).touch()
+                time.sleep(300)
         return [os.getpid()] * len(words)
 
 
@@ -167,13 +171,18 @@ async def test_a_model_that_cannot_load_says_why(host: type[LocalHost | ChildHos
         await worker.close()
 
 
-async def test_closing_kills_a_process_that_computes() -> None:
-    """A worker that is busy cannot hold up the end."""
-
+async def test_closing_kills_a_process_that_computes(tmp_path: Path) -> None:
+    """A worker that is busy cannot hold up the end; whoever waits for it hears of it."""
     worker = Worker(ChildHost(Toy))
     await worker.start()
     (pid,) = await worker.run("obey", ["work"])
-    await worker.close()
+    begun = tmp_path / "begun"
+    busy = asyncio.ensure_future(worker.run("obey", [f"hang {begun}"]))
+    async with asyncio.timeout(60):
+        while not begun.exists():
+            await asyncio.sleep(0.01)
+        await worker.close()
+        with pytest.raises(errors.InternalError, match="died"):
+            await busy
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    await asyncio.sleep(0)
