@@ -249,9 +249,17 @@ class Scheduler:
             if not waiting.future.done():
                 waiting.future.set_result(Computed(answer, started - waiting.since, seconds, len(batch)))
         if not answers and len(batch) > 1:
+            await self._compute_one_by_one(worker, batch)
+
+    async def _compute_one_by_one(self, worker: Worker, batch: Sequence[_Waiting]) -> None:
+        try:
             for waiting in batch:
                 if not waiting.future.done():
                     await self._compute(worker, [waiting])
+        except asyncio.CancelledError:  # the scheduler closes
+            for waiting in batch:
+                waiting.future.cancel()
+            raise
 
     def _observe_depth(self) -> None:
         self._metrics.queue_depth.labels(self._name).set(len(self._queue))

@@ -156,7 +156,10 @@ class _Child:
 
 def _serve(factory: ModelFactory, pipe: Connection) -> None:
     """Serve one model over a pipe until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent drains
+    # Ctrl-C, and service managers that signal the whole group, reach this process too; the parent drains,
+    # and needs it for that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     host = LocalHost(factory)
     try:
         pipe.send(_outcome(host.load))

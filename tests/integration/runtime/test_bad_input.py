@@ -200,6 +200,7 @@ GOOD = hashlib.sha256(b"abcd").hexdigest()
         (((GOOD, 0),), "header.size_bytes"),
         (((GOOD, -4), b"abcd"), "header.size_bytes"),
         (((GOOD, 3), b"abcd"), "chunk"),
+        (((GOOD, 4), b"abcd", b""), "chunk"),
         (((GOOD, 5), b"abcd"), "chunk"),
         (((GOOD, 4), b"abce"), "header.sha256"),
     ],

@@ -45,6 +45,7 @@ async def process(
         cwd=ROOT,
         env={**os.environ, "HOOKE_PORT": str(port), "PYTHONPATH": str(ROOT), **environment},
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     # Failed connection attempts must not be followed by gRPC's long back-off.
     options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 100)]
@@ -95,6 +96,19 @@ async def test_sigterm_loses_no_request(workers: str) -> None:
         calls.append(stub.Segment(pb.SegmentRequest(image=raw_image(30)), timeout=60))
         answers = await asyncio.gather(*calls)
         assert [len(answer.instances) for answer in answers] == [1] * 13
+        assert await asyncio.wait_for(child.wait(), 30) == 0
+
+
+async def test_sigterm_to_the_whole_group_loses_no_request() -> None:
+    """Service managers signal worker processes too; these go on until the server is done with them."""
+    async with process(compute_s=0.5, HOOKE_WORKERS="2") as (child, channel):
+        await until(channel, [STATES.SERVING])
+        stub = pb_grpc.InferenceServiceStub(channel)
+        calls = [stub.Segment(pb.SegmentRequest(image=raw_image(8 + n)), timeout=60) for n in range(4)]
+        await calls[0]
+        os.killpg(child.pid, signal.SIGTERM)
+        answers = await asyncio.gather(*calls)
+        assert [len(answer.instances) for answer in answers] == [1] * 4
         assert await asyncio.wait_for(child.wait(), 30) == 0
 
 
