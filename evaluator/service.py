@@ -238,7 +238,7 @@ def _place_token(place: Place, listed: str) -> str:
 def _place_of(token: str, listed: str) -> Place:
     try:
         digest, ordinal, position, model = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:  # the last: brackets within brackets
         raise _bad_token() from error
     numbers = all(isinstance(number, int) and 0 <= number < _LARGEST for number in (ordinal, position))
     if digest != listed or not numbers or not isinstance(model, str):

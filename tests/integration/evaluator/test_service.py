@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 import zipfile
@@ -209,7 +210,8 @@ async def test_pages_of_results(lab: Lab, stub: pb_grpc.EvaluationServiceAsyncSt
     assert [(r.task, r.sample_id) for r in cells] == whole[5:]
     assert await lab.results(evaluation, task="nothing") == []
     assert await lab.results(evaluation, model="nobody") == []
-    for token in (tokens[0][:-4], "?", "é", "bnVsbA==", "W10="):
+    nested = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+    for token in (tokens[0][:-4], "?", "é", "bnVsbA==", "W10=", nested):
         bad = pb.ListSampleResultsRequest(evaluation_id=evaluation.evaluation_id, page_token=token)
         assert [v.field for v in (await refused(stub.ListSampleResults(bad))).violations] == ["page_token"]
     other = pb.ListSampleResultsRequest(
