@@ -46,6 +46,9 @@ Cancel = Annotated[
     typer.Option("--cancel", metavar="ID", help="Stop the evaluation of this id instead."),
 ]
 
+_REPORT_TIMEOUT_S = 15 * 60.0
+"""A report with a page for each of many samples takes long to pack and to send."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -217,8 +220,13 @@ async def _show(client: AsyncClient, session: Session, evaluation: Evaluation, f
     index: Path | None = None
     content = None
     if any(each.done_count for each in evaluation.task_progress):
+        session.say("Fetching the report.")
         try:
-            archive = await client.report(evaluation.evaluation_id, ReportFormat.HTML_ZIP)
+            archive = await client.report(
+                evaluation.evaluation_id,
+                ReportFormat.HTML_ZIP,
+                timeout_s=max(session.timeout_s, _REPORT_TIMEOUT_S),
+            )
         except InvalidRequestError:
             pass  # it ended before a report was written; its message, which is shown below, says why
         else:

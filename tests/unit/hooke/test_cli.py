@@ -316,6 +316,18 @@ def test_evaluate(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     assert str(index.relative_to(tmp_path)) in done.err
 
 
+# A large report has more time than other calls, and who waits for it is told so.
+def test_evaluate_waits_for_the_report(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    done = hooke("evaluate", "demo")
+    (call,) = lab.calls("GetReport")
+    (other,) = lab.calls("CreateEvaluation")
+    assert call.seconds_left is not None
+    assert other.seconds_left is not None
+    assert call.seconds_left > 10 * other.seconds_left
+    assert "Fetching the report." in done.err
+
+
 # A suite file travels as its text, and a folder that is here as an absolute path.
 def test_evaluate_a_file(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text("name: mine\n")
