@@ -133,12 +133,15 @@ def read_report(store: RunStore, run: RunRecord, report_format: ReportFormat) ->
     """The report as JSON or Markdown; of a run that has not ended: what there is so far.
 
     Raises:
-        InvalidRequestError: the run's suite does not exist any more.
+        InvalidRequestError: the run's suite does not exist any more, or the run goes on meanwhile.
     """
     name, render = _TEXTS[report_format]
     path = store.folder(run.evaluation_id) / FOLDER / name
     if run.state.ended and path.is_file():
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise _removed() from error
     return render(summary_of(store, run, suite_of(run.spec), run.state)).encode()
 
 
@@ -146,16 +149,24 @@ def zip_report(store: RunStore, run: RunRecord, archive: BinaryIO) -> None:
     """Write the folder of a report as a zip archive, its files under their relative names.
 
     Raises:
-        InvalidRequestError: the run has no such report.
+        InvalidRequestError: the run has no such report, or goes on meanwhile, which removes it.
     """
     folder = store.folder(run.evaluation_id) / FOLDER
     if not (run.state.ended and folder.is_dir()):
         why = "it was not carried out to the end" if run.state.ended else "it has not ended"
         text = f"the evaluation has no HTML report, since {why}; JSON and Markdown show what there is"
         raise InvalidRequestError.of_field("report_format", text)
-    with zipfile.ZipFile(archive, "w") as out:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                small = path.suffix in _ALREADY_SMALL
-                method = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
-                out.write(path, path.relative_to(folder), compress_type=method)
+    try:
+        with zipfile.ZipFile(archive, "w") as out:
+            for path in sorted(folder.rglob("*")):
+                if not path.is_dir():
+                    small = path.suffix in _ALREADY_SMALL
+                    method = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
+                    out.write(path, path.relative_to(folder), compress_type=method)
+    except FileNotFoundError as error:
+        raise _removed() from error
+
+
+def _removed() -> InvalidRequestError:
+    text = "the report was removed while it was read, since the evaluation is running again; ask when it ends"
+    return InvalidRequestError.of_field("report_format", text)
