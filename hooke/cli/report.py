@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from hooke.errors import InternalError
+from hooke.errors import InternalError, InvalidRequestError
 
+_INDEX = "index.html"
+_NUMBERS = "report.json"
 _FORMAT_VERSION = 1
 """Of `report.json`; others are not shown as tables."""
 _MAX_BYTES = 8 * 1024**3
@@ -24,30 +28,63 @@ _UNDEFINED = "undefined"
 def unpack(archive: bytes, folder: Path) -> Path:
     """Unpack a report into a folder, and return the path of its index.html.
 
+    An earlier report there is replaced as a whole, since its pages of samples may be others.
+
     Raises:
         InternalError: the archive is none, or a name in it leads out of the folder; nothing was written.
+        InvalidRequestError: the folder holds something else than a report; nothing was written.
     """
+    root = folder.resolve()
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as file:
-            entries = file.infolist()
-            root = folder.resolve()
-            for entry in entries:
-                if "\\" in entry.filename or not (root / entry.filename).resolve().is_relative_to(root):
-                    raise InternalError(f"the report names a file outside of its folder: {entry.filename!r}")
-            if sum(entry.file_size for entry in entries) > _MAX_BYTES:
-                raise InternalError("the report is larger than any report can be")
-            if "index.html" not in file.namelist():
-                raise InternalError("the report has no index.html")
-            file.extractall(folder)
-    except zipfile.BadZipFile as error:
+            _check(file, root)
+            _check_free(root, {top for name in file.namelist() for top in Path(name).parts[:1]})
+            root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=root, prefix=".part-") as part:
+                new, old = Path(part, "new"), Path(part, "old")
+                file.extractall(new)
+                old.mkdir()
+                for path in [path for path in root.iterdir() if path != Path(part)]:
+                    path.rename(old / path.name)
+                for path in list(new.iterdir()):
+                    path.rename(root / path.name)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise InternalError(f"the report is no zip archive: {error}") from error
-    return folder / "index.html"
+    except (RuntimeError, NotImplementedError) as error:  # as zipfile says of a password and of a method
+        raise InternalError(f"the report cannot be unpacked: {error}") from error
+    return folder / _INDEX
+
+
+def _check(file: zipfile.ZipFile, root: Path) -> None:
+    entries = file.infolist()
+    for entry in entries:
+        if "\\" in entry.filename or not (root / entry.filename).resolve().is_relative_to(root):
+            raise InternalError(f"the report names a file outside of its folder: {entry.filename!r}")
+    if sum(entry.file_size for entry in entries) > _MAX_BYTES:
+        raise InternalError("the report is larger than any report can be")
+    if _INDEX not in file.namelist():
+        raise InternalError("the report has no index.html")
+    broken = file.testzip()
+    if broken is not None:
+        raise InternalError(f"the report is damaged at {broken!r}")
+
+
+def _check_free(root: Path, names: set[str]) -> None:
+    """Refuse to replace what is no report, or a report that somebody keeps other files with."""
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise InvalidRequestError.of_field("out", f"{root} is no folder")
+    there = {path.name for path in root.iterdir()}
+    if there and not ({_INDEX, _NUMBERS} <= there <= names):
+        text = f"{root} holds other files than a report; name an empty or a new folder"
+        raise InvalidRequestError.of_field("out", text)
 
 
 def read(folder: Path) -> Mapping[str, Any] | None:
     """Return the numbers of an unpacked report, or None where this version cannot read them."""
     try:
-        content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        content = json.loads((folder / _NUMBERS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     readable = isinstance(content, dict) and content.get("format_version") == _FORMAT_VERSION

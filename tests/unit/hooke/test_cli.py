@@ -418,6 +418,35 @@ def test_evaluate_later_report(hooke: Hooke, lab: Lab) -> None:
     assert "index.html" in done.err
 
 
+def marked(local: int, central: int, value: int) -> bytes:
+    """A report with another value in a field of the headers of its first member, at these offsets."""
+    archive = bytearray(report_archive())
+    archive[local] = value
+    archive[archive.index(b"PK\x01\x02") + central] = value
+    return bytes(archive)
+
+
+# A later report takes the place of an earlier one as a whole; no page of the earlier is left.
+def test_report_replaces_report(tmp_path: Path) -> None:
+    unpack(report_archive(**{"samples/1.html": "", "samples/2.html": ""}), tmp_path / "there")
+    unpack(report_archive(**{"samples/1.html": ""}), tmp_path / "there")
+    assert [path.name for path in (tmp_path / "there" / "samples").iterdir()] == ["1.html"]
+    names = ["index.html", "report.json", "samples"]
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == names
+
+
+# A folder with files of somebody's own is refused and left as it is, be there a report in it or not.
+@pytest.mark.parametrize("reported", [False, True])
+def test_report_beside_other_files(tmp_path: Path, reported: bool) -> None:
+    if reported:
+        unpack(report_archive(), tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(errors.InvalidRequestError, match="holds other files"):
+        unpack(report_archive(), tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
 # A report cannot write outside of its folder, and a broken one is an error and no traceback.
 @pytest.mark.parametrize(
     "archive",
@@ -428,8 +457,11 @@ def test_evaluate_later_report(hooke: Hooke, lab: Lab) -> None:
         report_archive(**{"..\\evil": ""}),
         b"no archive",
         report_archive()[:-30],
+        marked(6, 8, 1),
+        marked(8, 10, 99),
+        marked(8, 10, zipfile.ZIP_DEFLATED),
     ],
-    ids=["parent", "absolute", "through", "windows", "garbage", "cut"],
+    ids=["parent", "absolute", "through", "windows", "garbage", "cut", "locked", "method", "stream"],
 )
 def test_unsafe_reports(archive: bytes, tmp_path: Path) -> None:
     with pytest.raises(errors.InternalError):
