@@ -55,8 +55,8 @@ class ImageServiceServicer(object):
 
     def PutImage(self, request_iterator, context):
         """Puts one image file, in chunks. Putting the same bytes again is harmless. Fails with
-        INVALID_REQUEST (the hash or the size does not match), IMAGE_TOO_LARGE, DRAINING,
-        DEADLINE_EXCEEDED or INTERNAL.
+        INVALID_REQUEST (the hash or the size does not match), IMAGE_TOO_LARGE, QUEUE_FULL (too many uploads
+        at once), DRAINING, DEADLINE_EXCEEDED or INTERNAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
