@@ -203,7 +203,7 @@ async def test_the_deadline_reaches_the_service() -> None:
         await stage.call("Count")(b"", timeout=50)
         left = upstream.time_left_s[0]
         assert left is not None
-        assert 0 < left <= 50
+        assert 0 < left <= 51  # on the wire a deadline has about three digits, rounded up at each hop
 
 
 async def _never(_request: bytes, _context: Any) -> bytes:
