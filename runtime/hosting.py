@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from importlib.metadata import version
-from typing import Any
 
 from hooke import errors
 from hooke.types import ModelInfo, ModelState, Task
 from runtime.metrics import Metrics
-from runtime.scheduler import Computed, Limits, Scheduler
+from runtime.scheduler import Limits, Scheduler
 from runtime.settings import ModelServerSettings
 from runtime.tasks import Classifier, Counter, Model, ModelCard, Segmenter
 from runtime.workers import ChildHost, Host, LocalHost, ModelFactory, Worker
@@ -129,9 +127,3 @@ class HostedModel:
                 f"this server has no model {model_name!r}, only {self.name!r}",
                 metadata={"model": model_name},
             )
-
-    async def compute(
-        self, method: str, task: Any, *, key: Hashable, pixels: int, timeout_s: float | None
-    ) -> Computed:
-        """Queue a task and wait for its answer; see `Scheduler.submit`."""
-        return await self.queue.submit(method, task, key=key, pixels=pixels, timeout_s=timeout_s)

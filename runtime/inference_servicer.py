@@ -95,13 +95,9 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
                     (await self._decode(place, example, None, f"examples[{index}].image"), label)
                     for index, (example, label) in enumerate(question.examples)
                 ]
-                computed = await self._model.compute(
-                    "classify",
-                    ClassifyTask(image, question.labels, tuple(examples)),
-                    key=(question.labels, tuple((example.sha256, label) for example, label in examples)),
-                    pixels=image.height_px * image.width_px,
-                    timeout_s=context.time_remaining(),
-                )
+                task = ClassifyTask(image, question.labels, tuple(examples))
+                key = (question.labels, tuple((example.sha256, label) for example, label in examples))
+                computed = await self._compute("classify", task, key, context)
                 answer: Classification = computed.answer
                 ranked = sorted(
                     zip(question.labels, answer.probabilities, strict=True), key=lambda pair: -pair[1]
@@ -126,13 +122,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         with self._model.queue.admit(task) as place:
             image = await self._decode(place, question.image, question.view, "image")
             segment_task = SegmentTask(image, question.diameter_px(image), question.parameters)
-            computed = await self._model.compute(
-                "segment",
-                segment_task,
-                key=_batch_key(question, image),
-                pixels=image.height_px * image.width_px,
-                timeout_s=context.time_remaining(),
-            )
+            computed = await self._compute("segment", segment_task, _batch_key(question, image), context)
 
             def encode() -> T:
                 answer: Segmentation = computed.answer
@@ -156,19 +146,26 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         started = time.perf_counter()
         with self._model.queue.admit(Task.COUNT) as place:
             image = await self._decode(place, question.image, question.view, "image")
-            computed = await self._model.compute(
-                "count",
-                CountTask(image, question.diameter_px(image), question.parameters),
-                key=_batch_key(question, image),
-                pixels=image.height_px * image.width_px,
-                timeout_s=context.time_remaining(),
-            )
+            count_task = CountTask(image, question.diameter_px(image), question.parameters)
+            computed = await self._compute("count", count_task, _batch_key(question, image), context)
             answer: ObjectCount = computed.answer
             return pb.CountResponse(
                 count=answer.count,
                 provenance=wire.provenance_to_proto(self._provenance(image, answer)),
                 cost=wire.cost_to_proto(_cost(computed, started)),
             )
+
+    async def _compute(
+        self, method: str, task: SegmentTask | CountTask | ClassifyTask, key: Hashable, context: Context
+    ) -> Computed:
+        """Queue a task for as long as its caller waits."""
+        return await self._model.queue.submit(
+            method,
+            task,
+            key=key,
+            pixels=task.image.height_px * task.image.width_px,
+            timeout_s=context.time_remaining(),
+        )
 
     async def _decode(
         self, place: Place, message: image_pb2.Image, view: View | None, field: str
@@ -195,7 +192,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         except errors.InvalidRequestError as error:
             if field == "image":
                 raise
-            raise moved(error, "image", field) from error
+            raise moved(error, field) from error
         pixels = image.height_px * image.width_px
         if pixels > card.max_image_pixels:
             raise errors.ImageTooLargeError(

@@ -160,16 +160,15 @@ def read_classify_request(
     )
 
 
-def moved(error: InvalidRequestError, prefix: str, field: str) -> InvalidRequestError:
+def moved(error: InvalidRequestError, field: str) -> InvalidRequestError:
     """The same error of an image that stands elsewhere in the request, for example in an example.
 
     Args:
-        error: its violations begin with `prefix`.
-        prefix: path of the image where the error was found.
+        error: its violations begin with "image", which is what decoding calls every image.
         field: path of the image in the request.
     """
     violations = [
-        FieldViolation(field + found.field.removeprefix(prefix), found.description)
+        FieldViolation(field + found.field.removeprefix("image"), found.description)
         for found in error.violations
     ]
     return type(error)(f"{field}: {error.message}", metadata=error.metadata, violations=violations)

@@ -145,7 +145,8 @@ class NamedPartsSpec(FolderSpec):
         return self.slices
 
 
-def _given(name: str | None) -> tuple[str, ...]:
+def given(name: str | None) -> tuple[str, ...]:
+    """The name, if there is one, as a sequence."""
     return () if name is None else (name,)
 
 
@@ -176,7 +177,7 @@ class ClassFoldersSpec(NamedPartsSpec):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         for text in self.patterns:
-            _need({LABEL, *self.slices, *_given(self.cluster)}, PathPattern.parse(text))
+            _need({LABEL, *self.slices, *given(self.cluster)}, PathPattern.parse(text))
         return self
 
 
@@ -199,7 +200,7 @@ class ImageLabelPairsSpec(NamedPartsSpec):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        needed = {*names_in(self.truth), *self.slices, *_given(self.cluster)}
+        needed = {*names_in(self.truth), *self.slices, *given(self.cluster)}
         _need(needed, PathPattern.parse(self.image))
         return self
 

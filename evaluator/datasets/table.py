@@ -12,7 +12,7 @@ from evaluator.datasets.cleaning import clean
 from evaluator.datasets.dataset import Content, Item
 from evaluator.datasets.folders import Folder
 from evaluator.datasets.patterns import fill, names_in
-from evaluator.datasets.specs import TableSpec
+from evaluator.datasets.specs import TableSpec, given
 from evaluator.records import TaskKind, Truth
 from hooke.errors import InvalidRequestError
 
@@ -24,7 +24,7 @@ def list_items(spec: TableSpec, folder: Folder, kind: TaskKind) -> list[Item]:
     items = []
     for number, row in enumerate(_rows(spec, folder), start=1):
         where = f"{folder.path / spec.table}, row {number}"
-        missing = sorted({spec.truth, *names_in(spec.image), *spec.slices, *_given(spec.cluster)} - set(row))
+        missing = sorted({spec.truth, *names_in(spec.image), *spec.slices, *given(spec.cluster)} - set(row))
         if missing:
             raise InvalidRequestError(
                 f"{where}: no column {missing[0]!r}; there are {', '.join(sorted(row))}"
@@ -40,10 +40,6 @@ def list_items(spec: TableSpec, folder: Folder, kind: TaskKind) -> list[Item]:
     if not items:
         raise folder.expected(f"images as {spec.image} for the rows of {spec.table}")
     return items
-
-
-def _given(name: str | None) -> tuple[str, ...]:
-    return (name,) if name is not None else ()
 
 
 def _item(
