@@ -17,7 +17,13 @@
     |   `-- UpstreamFailedError          UPSTREAM_FAILED
     |-- ResourceExhaustedError
     |   |-- QueueFullError               QUEUE_FULL
-    |   `-- OutOfMemoryError             OUT_OF_MEMORY
+    |   |-- OutOfMemoryError             OUT_OF_MEMORY
+    |   |-- UpstreamRateLimitedError     UPSTREAM_RATE_LIMITED
+    |   `-- UpstreamQuotaExhaustedError  UPSTREAM_QUOTA_EXHAUSTED
+    |-- UpstreamRefusedError             UPSTREAM_REFUSED
+    |-- CredentialsError
+    |   |-- CredentialsMissingError      CREDENTIALS_MISSING
+    |   `-- CredentialsRejectedError     CREDENTIALS_REJECTED
     |-- DeadlineExceededError            DEADLINE_EXCEEDED
     `-- InternalError                    INTERNAL
 
@@ -56,6 +62,11 @@ class Reason(enum.StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     UPSTREAM_FAILED = "UPSTREAM_FAILED"
+    UPSTREAM_RATE_LIMITED = "UPSTREAM_RATE_LIMITED"
+    UPSTREAM_QUOTA_EXHAUSTED = "UPSTREAM_QUOTA_EXHAUSTED"
+    UPSTREAM_REFUSED = "UPSTREAM_REFUSED"
+    CREDENTIALS_MISSING = "CREDENTIALS_MISSING"
+    CREDENTIALS_REJECTED = "CREDENTIALS_REJECTED"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
 
@@ -241,6 +252,40 @@ class OutOfMemoryError(ResourceExhaustedError):
     reason = Reason.OUT_OF_MEMORY
 
 
+class UpstreamRateLimitedError(ResourceExhaustedError):
+    """The provider takes no more for now; `retry_after_s` is when it said to come back."""
+
+    reason = Reason.UPSTREAM_RATE_LIMITED
+
+
+class UpstreamQuotaExhaustedError(ResourceExhaustedError):
+    """The provider's credit or its quota for the day is used up: waiting a little does not help."""
+
+    reason = Reason.UPSTREAM_QUOTA_EXHAUSTED
+
+
+class UpstreamRefusedError(HookeError):
+    """The provider or its model refuses to answer for reasons of content."""
+
+    reason = Reason.UPSTREAM_REFUSED
+
+
+class CredentialsError(HookeError):
+    """The service's own key for a provider is of no use; the operator must mend it."""
+
+
+class CredentialsMissingError(CredentialsError):
+    """The service has no key for the provider; the message names the setting."""
+
+    reason = Reason.CREDENTIALS_MISSING
+
+
+class CredentialsRejectedError(CredentialsError):
+    """The provider does not accept the service's key, which is never shown."""
+
+    reason = Reason.CREDENTIALS_REJECTED
+
+
 class DeadlineExceededError(HookeError):
     """The deadline passed before the answer was there."""
 
@@ -281,6 +326,11 @@ TABLE: Mapping[Reason, ErrorRow] = MappingProxyType(
             (UpstreamFailedError, grpc.StatusCode.UNAVAILABLE, Retry.AFTER_DELAY),
             (QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED, Retry.AFTER_DELAY),
             (OutOfMemoryError, grpc.StatusCode.RESOURCE_EXHAUSTED, Retry.NEVER),
+            (UpstreamRateLimitedError, grpc.StatusCode.RESOURCE_EXHAUSTED, Retry.AFTER_DELAY),
+            (UpstreamQuotaExhaustedError, grpc.StatusCode.RESOURCE_EXHAUSTED, Retry.NEVER),
+            (UpstreamRefusedError, grpc.StatusCode.FAILED_PRECONDITION, Retry.NEVER),
+            (CredentialsMissingError, grpc.StatusCode.FAILED_PRECONDITION, Retry.NEVER),
+            (CredentialsRejectedError, grpc.StatusCode.FAILED_PRECONDITION, Retry.NEVER),
             (DeadlineExceededError, grpc.StatusCode.DEADLINE_EXCEEDED, Retry.NEVER),
             (InternalError, grpc.StatusCode.INTERNAL, Retry.NEVER),
         )

@@ -108,3 +108,9 @@ class View:
     z_projection: str | None = None
     """Either "max" or "mean"; None for no projection."""
     channel_indices: tuple[int, ...] = field(default=())
+    low_percentile: float | None = None
+    """For models that see 8 bits: percentile of the intensities that becomes black; None: 1."""
+    high_percentile: float | None = None
+    """The percentile that becomes white; None: 99.8."""
+    channel_names: tuple[str, ...] = ()
+    """Channels by name instead of by index."""

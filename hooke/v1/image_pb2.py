@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hooke/v1/image.proto\x12\x08hooke.v1\"\xf0\x01\n\x05Image\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12\"\n\x06pixels\x18\x02 \x01(\x0b\x32\x10.hooke.v1.PixelsH\x00\x12\x10\n\x06sha256\x18\x03 \x01(\tH\x00\x12\x11\n\x04\x61xes\x18\x04 \x01(\tH\x01\x88\x01\x01\x12,\n\npixel_size\x18\x05 \x01(\x0b\x32\x13.hooke.v1.PixelSizeH\x02\x88\x01\x01\x12\x15\n\rchannel_names\x18\x06 \x03(\t\x12\x16\n\tbit_depth\x18\x07 \x01(\x05H\x03\x88\x01\x01\x42\x08\n\x06sourceB\x07\n\x05_axesB\r\n\x0b_pixel_sizeB\x0c\n\n_bit_depth\"N\n\x06Pixels\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\'\n\npixel_type\x18\x03 \x01(\x0e\x32\x13.hooke.v1.PixelType\"\x9a\x01\n\tPixelSize\x12\x17\n\x0fpixel_size_x_um\x18\x01 \x01(\x01\x12\x17\n\x0fpixel_size_y_um\x18\x02 \x01(\x01\x12\x1c\n\x0fpixel_size_z_um\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12)\n\x06source\x18\x04 \x01(\x0e\x32\x19.hooke.v1.PixelSizeSourceB\x12\n\x10_pixel_size_z_um\"\x95\x01\n\x04View\x12\x17\n\ntime_index\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07z_index\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12*\n\x0cz_projection\x18\x03 \x01(\x0e\x32\x14.hooke.v1.Projection\x12\x17\n\x0f\x63hannel_indices\x18\x04 \x03(\x05\x42\r\n\x0b_time_indexB\n\n\x08_z_index*\x83\x01\n\tPixelType\x12\x1a\n\x16PIXEL_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10PIXEL_TYPE_UINT8\x10\x01\x12\x15\n\x11PIXEL_TYPE_UINT16\x10\x02\x12\x15\n\x11PIXEL_TYPE_UINT32\x10\x03\x12\x16\n\x12PIXEL_TYPE_FLOAT32\x10\x04*\xfa\x01\n\x0fPixelSizeSource\x12!\n\x1dPIXEL_SIZE_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PIXEL_SIZE_SOURCE_OME_XML\x10\x01\x12\x1c\n\x18PIXEL_SIZE_SOURCE_IMAGEJ\x10\x02\x12%\n!PIXEL_SIZE_SOURCE_TIFF_RESOLUTION\x10\x03\x12 \n\x1cPIXEL_SIZE_SOURCE_VENDOR_TAG\x10\x04\x12\x1f\n\x1bPIXEL_SIZE_SOURCE_SCALE_BAR\x10\x05\x12\x1d\n\x19PIXEL_SIZE_SOURCE_REQUEST\x10\x06*Q\n\nProjection\x12\x1a\n\x16PROJECTION_UNSPECIFIED\x10\x00\x12\x12\n\x0ePROJECTION_MAX\x10\x01\x12\x13\n\x0fPROJECTION_MEAN\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hooke/v1/image.proto\x12\x08hooke.v1\"\xf0\x01\n\x05Image\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12\"\n\x06pixels\x18\x02 \x01(\x0b\x32\x10.hooke.v1.PixelsH\x00\x12\x10\n\x06sha256\x18\x03 \x01(\tH\x00\x12\x11\n\x04\x61xes\x18\x04 \x01(\tH\x01\x88\x01\x01\x12,\n\npixel_size\x18\x05 \x01(\x0b\x32\x13.hooke.v1.PixelSizeH\x02\x88\x01\x01\x12\x15\n\rchannel_names\x18\x06 \x03(\t\x12\x16\n\tbit_depth\x18\x07 \x01(\x05H\x03\x88\x01\x01\x42\x08\n\x06sourceB\x07\n\x05_axesB\r\n\x0b_pixel_sizeB\x0c\n\n_bit_depth\"N\n\x06Pixels\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\'\n\npixel_type\x18\x03 \x01(\x0e\x32\x13.hooke.v1.PixelType\"\x9a\x01\n\tPixelSize\x12\x17\n\x0fpixel_size_x_um\x18\x01 \x01(\x01\x12\x17\n\x0fpixel_size_y_um\x18\x02 \x01(\x01\x12\x1c\n\x0fpixel_size_z_um\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12)\n\x06source\x18\x04 \x01(\x0e\x32\x19.hooke.v1.PixelSizeSourceB\x12\n\x10_pixel_size_z_um\"\x8e\x02\n\x04View\x12\x17\n\ntime_index\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07z_index\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12*\n\x0cz_projection\x18\x03 \x01(\x0e\x32\x14.hooke.v1.Projection\x12\x17\n\x0f\x63hannel_indices\x18\x04 \x03(\x05\x12\x1b\n\x0elow_percentile\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0fhigh_percentile\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x15\n\rchannel_names\x18\x07 \x03(\tB\r\n\x0b_time_indexB\n\n\x08_z_indexB\x11\n\x0f_low_percentileB\x12\n\x10_high_percentile*\x83\x01\n\tPixelType\x12\x1a\n\x16PIXEL_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10PIXEL_TYPE_UINT8\x10\x01\x12\x15\n\x11PIXEL_TYPE_UINT16\x10\x02\x12\x15\n\x11PIXEL_TYPE_UINT32\x10\x03\x12\x16\n\x12PIXEL_TYPE_FLOAT32\x10\x04*\xfa\x01\n\x0fPixelSizeSource\x12!\n\x1dPIXEL_SIZE_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PIXEL_SIZE_SOURCE_OME_XML\x10\x01\x12\x1c\n\x18PIXEL_SIZE_SOURCE_IMAGEJ\x10\x02\x12%\n!PIXEL_SIZE_SOURCE_TIFF_RESOLUTION\x10\x03\x12 \n\x1cPIXEL_SIZE_SOURCE_VENDOR_TAG\x10\x04\x12\x1f\n\x1bPIXEL_SIZE_SOURCE_SCALE_BAR\x10\x05\x12\x1d\n\x19PIXEL_SIZE_SOURCE_REQUEST\x10\x06*Q\n\nProjection\x12\x1a\n\x16PROJECTION_UNSPECIFIED\x10\x00\x12\x12\n\x0ePROJECTION_MAX\x10\x01\x12\x13\n\x0fPROJECTION_MEAN\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hooke.v1.image_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PIXELTYPE']._serialized_start=667
-  _globals['_PIXELTYPE']._serialized_end=798
-  _globals['_PIXELSIZESOURCE']._serialized_start=801
-  _globals['_PIXELSIZESOURCE']._serialized_end=1051
-  _globals['_PROJECTION']._serialized_start=1053
-  _globals['_PROJECTION']._serialized_end=1134
+  _globals['_PIXELTYPE']._serialized_start=788
+  _globals['_PIXELTYPE']._serialized_end=919
+  _globals['_PIXELSIZESOURCE']._serialized_start=922
+  _globals['_PIXELSIZESOURCE']._serialized_end=1172
+  _globals['_PROJECTION']._serialized_start=1174
+  _globals['_PROJECTION']._serialized_end=1255
   _globals['_IMAGE']._serialized_start=35
   _globals['_IMAGE']._serialized_end=275
   _globals['_PIXELS']._serialized_start=277
@@ -44,5 +44,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PIXELSIZE']._serialized_start=358
   _globals['_PIXELSIZE']._serialized_end=512
   _globals['_VIEW']._serialized_start=515
-  _globals['_VIEW']._serialized_end=664
+  _globals['_VIEW']._serialized_end=785
 # @@protoc_insertion_point(module_scope)

@@ -87,13 +87,19 @@ class PixelSize(_message.Message):
     def __init__(self, pixel_size_x_um: _Optional[float] = ..., pixel_size_y_um: _Optional[float] = ..., pixel_size_z_um: _Optional[float] = ..., source: _Optional[_Union[PixelSizeSource, str]] = ...) -> None: ...
 
 class View(_message.Message):
-    __slots__ = ("time_index", "z_index", "z_projection", "channel_indices")
+    __slots__ = ("time_index", "z_index", "z_projection", "channel_indices", "low_percentile", "high_percentile", "channel_names")
     TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
     Z_INDEX_FIELD_NUMBER: _ClassVar[int]
     Z_PROJECTION_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_INDICES_FIELD_NUMBER: _ClassVar[int]
+    LOW_PERCENTILE_FIELD_NUMBER: _ClassVar[int]
+    HIGH_PERCENTILE_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_NAMES_FIELD_NUMBER: _ClassVar[int]
     time_index: int
     z_index: int
     z_projection: Projection
     channel_indices: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, time_index: _Optional[int] = ..., z_index: _Optional[int] = ..., z_projection: _Optional[_Union[Projection, str]] = ..., channel_indices: _Optional[_Iterable[int]] = ...) -> None: ...
+    low_percentile: float
+    high_percentile: float
+    channel_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, time_index: _Optional[int] = ..., z_index: _Optional[int] = ..., z_projection: _Optional[_Union[Projection, str]] = ..., channel_indices: _Optional[_Iterable[int]] = ..., low_percentile: _Optional[float] = ..., high_percentile: _Optional[float] = ..., channel_names: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -22,12 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hooke.v1 import conversation_pb2 as hooke_dot_v1_dot_conversation__pb2
 from hooke.v1 import image_pb2 as hooke_dot_v1_dot_image__pb2
 from hooke.v1 import mask_pb2 as hooke_dot_v1_dot_mask__pb2
+from hooke.v1 import parameters_pb2 as hooke_dot_v1_dot_parameters__pb2
 from hooke.v1 import provenance_pb2 as hooke_dot_v1_dot_provenance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n hooke/v1/inference_service.proto\x12\x08hooke.v1\x1a\x14hooke/v1/image.proto\x1a\x13hooke/v1/mask.proto\x1a\x19hooke/v1/provenance.proto\"\x98\x01\n\x0f\x43lassifyRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1e\n\x05image\x18\x02 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12(\n\x08\x65xamples\x18\x04 \x03(\x0b\x32\x16.hooke.v1.ClassExample\x12\x1c\n\x04view\x18\x05 \x01(\x0b\x32\x0e.hooke.v1.View\"=\n\x0c\x43lassExample\x12\x1e\n\x05image\x18\x01 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\r\n\x05label\x18\x02 \x01(\t\"\x9c\x01\n\x10\x43lassifyResponse\x12\r\n\x05label\x18\x01 \x01(\t\x12\x31\n\rprobabilities\x18\x02 \x03(\x0b\x32\x1a.hooke.v1.ClassProbability\x12(\n\nprovenance\x18\x03 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x04 \x01(\x0b\x32\x0e.hooke.v1.Cost\"6\n\x10\x43lassProbability\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"\x9f\x02\n\x0eSegmentRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1e\n\x05image\x18\x02 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\x1e\n\x14\x65xpected_diameter_px\x18\x03 \x01(\x01H\x00\x12\x1e\n\x14\x65xpected_diameter_um\x18\x04 \x01(\x01H\x00\x12)\n\x0bmask_format\x18\x05 \x01(\x0e\x32\x14.hooke.v1.MaskFormat\x12\x1c\n\x04view\x18\x06 \x01(\x0b\x32\x0e.hooke.v1.View\x12\x32\n\tclassical\x18\x10 \x01(\x0b\x32\x1d.hooke.v1.ClassicalParametersH\x01\x42\x13\n\x11\x65xpected_diameterB\x0c\n\nparameters\"\xc0\x01\n\x0fSegmentResponse\x12%\n\tinstances\x18\x01 \x03(\x0b\x32\x12.hooke.v1.Instance\x12.\n\x0blabel_image\x18\x02 \x01(\x0b\x32\x14.hooke.v1.LabelImageH\x00\x88\x01\x01\x12(\n\nprovenance\x18\x03 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x04 \x01(\x0b\x32\x0e.hooke.v1.CostB\x0e\n\x0c_label_image\"\x9d\x02\n\x0c\x43ountRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1e\n\x05image\x18\x02 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\x1e\n\x14\x65xpected_diameter_px\x18\x03 \x01(\x01H\x00\x12\x1e\n\x14\x65xpected_diameter_um\x18\x04 \x01(\x01H\x00\x12)\n\x0bmask_format\x18\x05 \x01(\x0e\x32\x14.hooke.v1.MaskFormat\x12\x1c\n\x04view\x18\x06 \x01(\x0b\x32\x0e.hooke.v1.View\x12\x32\n\tclassical\x18\x10 \x01(\x0b\x32\x1d.hooke.v1.ClassicalParametersH\x01\x42\x13\n\x11\x65xpected_diameterB\x0c\n\nparameters\"\xcd\x01\n\rCountResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12%\n\tinstances\x18\x02 \x03(\x0b\x32\x12.hooke.v1.Instance\x12.\n\x0blabel_image\x18\x03 \x01(\x0b\x32\x14.hooke.v1.LabelImageH\x00\x88\x01\x01\x12(\n\nprovenance\x18\x04 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x05 \x01(\x0b\x32\x0e.hooke.v1.CostB\x0e\n\x0c_label_image\"\x91\x02\n\x13\x43lassicalParameters\x12$\n\x08polarity\x18\x01 \x01(\x0e\x32\x12.hooke.v1.Polarity\x12\x18\n\x0bmin_area_px\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bmax_area_px\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12$\n\x17\x62order_objects_excluded\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12#\n\x16touching_objects_split\x18\x05 \x01(\x08H\x03\x88\x01\x01\x42\x0e\n\x0c_min_area_pxB\x0e\n\x0c_max_area_pxB\x1a\n\x18_border_objects_excludedB\x19\n\x17_touching_objects_split*^\n\x08Polarity\x12\x18\n\x14POLARITY_UNSPECIFIED\x10\x00\x12\x1b\n\x17POLARITY_BRIGHT_ON_DARK\x10\x01\x12\x1b\n\x17POLARITY_DARK_ON_BRIGHT\x10\x02\x32\xde\x01\n\x10InferenceService\x12\x46\n\x08\x43lassify\x12\x19.hooke.v1.ClassifyRequest\x1a\x1a.hooke.v1.ClassifyResponse\"\x03\x90\x02\x01\x12\x43\n\x07Segment\x12\x18.hooke.v1.SegmentRequest\x1a\x19.hooke.v1.SegmentResponse\"\x03\x90\x02\x01\x12=\n\x05\x43ount\x12\x16.hooke.v1.CountRequest\x1a\x17.hooke.v1.CountResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n hooke/v1/inference_service.proto\x12\x08hooke.v1\x1a\x1bhooke/v1/conversation.proto\x1a\x14hooke/v1/image.proto\x1a\x13hooke/v1/mask.proto\x1a\x19hooke/v1/parameters.proto\x1a\x19hooke/v1/provenance.proto\"\xd0\x02\n\x0f\x43lassifyRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1e\n\x05image\x18\x02 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12(\n\x08\x65xamples\x18\x04 \x03(\x0b\x32\x16.hooke.v1.ClassExample\x12\x1c\n\x04view\x18\x05 \x01(\x0b\x32\x0e.hooke.v1.View\x12 \n\x06prompt\x18\x06 \x01(\x0b\x32\x10.hooke.v1.Prompt\x12*\n\x05llava\x18\x10 \x01(\x0b\x32\x19.hooke.v1.LlavaParametersH\x00\x12,\n\x06openai\x18\x11 \x01(\x0b\x32\x1a.hooke.v1.OpenaiParametersH\x00\x12,\n\x06gemini\x18\x12 \x01(\x0b\x32\x1a.hooke.v1.GeminiParametersH\x00\x42\x0c\n\nparameters\"=\n\x0c\x43lassExample\x12\x1e\n\x05image\x18\x01 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\r\n\x05label\x18\x02 \x01(\t\"\x96\x02\n\x10\x43lassifyResponse\x12\r\n\x05label\x18\x01 \x01(\t\x12\x31\n\rprobabilities\x18\x02 \x03(\x0b\x32\x1a.hooke.v1.ClassProbability\x12(\n\nprovenance\x18\x03 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x04 \x01(\x0b\x32\x0e.hooke.v1.Cost\x12/\n\x0e\x61nswer_outcome\x18\x05 \x01(\x0e\x32\x17.hooke.v1.AnswerOutcome\x12\x34\n\x0ewritten_answer\x18\x06 \x01(\x0b\x32\x17.hooke.v1.WrittenAnswerH\x00\x88\x01\x01\x42\x11\n\x0f_written_answer\"6\n\x10\x43lassProbability\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"\xf9\x02\n\x0eSegmentRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1e\n\x05image\x18\x02 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\x1e\n\x14\x65xpected_diameter_px\x18\x03 \x01(\x01H\x00\x12\x1e\n\x14\x65xpected_diameter_um\x18\x04 \x01(\x01H\x00\x12)\n\x0bmask_format\x18\x05 \x01(\x0e\x32\x14.hooke.v1.MaskFormat\x12\x1c\n\x04view\x18\x06 \x01(\x0b\x32\x0e.hooke.v1.View\x12\x32\n\tclassical\x18\x10 \x01(\x0b\x32\x1d.hooke.v1.ClassicalParametersH\x01\x12&\n\x03sam\x18\x11 \x01(\x0b\x32\x17.hooke.v1.SamParametersH\x01\x12\x30\n\x08\x63\x65llpose\x18\x12 \x01(\x0b\x32\x1c.hooke.v1.CellposeParametersH\x01\x42\x13\n\x11\x65xpected_diameterB\x0c\n\nparameters\"\xe1\x01\n\x0fSegmentResponse\x12%\n\tinstances\x18\x01 \x03(\x0b\x32\x12.hooke.v1.Instance\x12.\n\x0blabel_image\x18\x02 \x01(\x0b\x32\x14.hooke.v1.LabelImageH\x00\x88\x01\x01\x12(\n\nprovenance\x18\x03 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x04 \x01(\x0b\x32\x0e.hooke.v1.Cost\x12\x1f\n\x06\x61rrays\x18\x05 \x03(\x0b\x32\x0f.hooke.v1.ArrayB\x0e\n\x0c_label_image\"\xcb\x04\n\x0c\x43ountRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1e\n\x05image\x18\x02 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\x1e\n\x14\x65xpected_diameter_px\x18\x03 \x01(\x01H\x00\x12\x1e\n\x14\x65xpected_diameter_um\x18\x04 \x01(\x01H\x00\x12)\n\x0bmask_format\x18\x05 \x01(\x0e\x32\x14.hooke.v1.MaskFormat\x12\x1c\n\x04view\x18\x06 \x01(\x0b\x32\x0e.hooke.v1.View\x12 \n\x06prompt\x18\x07 \x01(\x0b\x32\x10.hooke.v1.Prompt\x12(\n\x08\x65xamples\x18\x08 \x03(\x0b\x32\x16.hooke.v1.CountExample\x12\x32\n\tclassical\x18\x10 \x01(\x0b\x32\x1d.hooke.v1.ClassicalParametersH\x01\x12&\n\x03sam\x18\x11 \x01(\x0b\x32\x17.hooke.v1.SamParametersH\x01\x12\x30\n\x08\x63\x65llpose\x18\x12 \x01(\x0b\x32\x1c.hooke.v1.CellposeParametersH\x01\x12*\n\x05llava\x18\x13 \x01(\x0b\x32\x19.hooke.v1.LlavaParametersH\x01\x12,\n\x06openai\x18\x14 \x01(\x0b\x32\x1a.hooke.v1.OpenaiParametersH\x01\x12,\n\x06gemini\x18\x15 \x01(\x0b\x32\x1a.hooke.v1.GeminiParametersH\x01\x42\x13\n\x11\x65xpected_diameterB\x0c\n\nparameters\"=\n\x0c\x43ountExample\x12\x1e\n\x05image\x18\x01 \x01(\x0b\x32\x0f.hooke.v1.Image\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xd6\x02\n\rCountResponse\x12\x12\n\x05\x63ount\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12%\n\tinstances\x18\x02 \x03(\x0b\x32\x12.hooke.v1.Instance\x12.\n\x0blabel_image\x18\x03 \x01(\x0b\x32\x14.hooke.v1.LabelImageH\x01\x88\x01\x01\x12(\n\nprovenance\x18\x04 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x05 \x01(\x0b\x32\x0e.hooke.v1.Cost\x12/\n\x0e\x61nswer_outcome\x18\x06 \x01(\x0e\x32\x17.hooke.v1.AnswerOutcome\x12\x34\n\x0ewritten_answer\x18\x07 \x01(\x0b\x32\x17.hooke.v1.WrittenAnswerH\x02\x88\x01\x01\x42\x08\n\x06_countB\x0e\n\x0c_label_imageB\x11\n\x0f_written_answer\"\xdf\x01\n\nAskRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12,\n\x0c\x63onversation\x18\x02 \x01(\x0b\x32\x16.hooke.v1.Conversation\x12*\n\x05llava\x18\x10 \x01(\x0b\x32\x19.hooke.v1.LlavaParametersH\x00\x12,\n\x06openai\x18\x11 \x01(\x0b\x32\x1a.hooke.v1.OpenaiParametersH\x00\x12,\n\x06gemini\x18\x12 \x01(\x0b\x32\x1a.hooke.v1.GeminiParametersH\x00\x42\x0c\n\nparameters\"\x92\x01\n\x0b\x41skResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12-\n\rfinish_reason\x18\x02 \x01(\x0e\x32\x16.hooke.v1.FinishReason\x12(\n\nprovenance\x18\x03 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x04 \x01(\x0b\x32\x0e.hooke.v1.Cost\"\xe5\x01\n\x10StreamAskRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12,\n\x0c\x63onversation\x18\x02 \x01(\x0b\x32\x16.hooke.v1.Conversation\x12*\n\x05llava\x18\x10 \x01(\x0b\x32\x19.hooke.v1.LlavaParametersH\x00\x12,\n\x06openai\x18\x11 \x01(\x0b\x32\x1a.hooke.v1.OpenaiParametersH\x00\x12,\n\x06gemini\x18\x12 \x01(\x0b\x32\x1a.hooke.v1.GeminiParametersH\x00\x42\x0c\n\nparameters\"R\n\x11StreamAskResponse\x12\x14\n\ntext_delta\x18\x01 \x01(\tH\x00\x12\x1f\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x10.hooke.v1.AskEndH\x00\x42\x06\n\x04part\"\x7f\n\x06\x41skEnd\x12-\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x16.hooke.v1.FinishReason\x12(\n\nprovenance\x18\x02 \x01(\x0b\x32\x14.hooke.v1.Provenance\x12\x1c\n\x04\x63ost\x18\x03 \x01(\x0b\x32\x0e.hooke.v1.Cost2\xe4\x02\n\x10InferenceService\x12\x46\n\x08\x43lassify\x12\x19.hooke.v1.ClassifyRequest\x1a\x1a.hooke.v1.ClassifyResponse\"\x03\x90\x02\x01\x12\x43\n\x07Segment\x12\x18.hooke.v1.SegmentRequest\x1a\x19.hooke.v1.SegmentResponse\"\x03\x90\x02\x01\x12=\n\x05\x43ount\x12\x16.hooke.v1.CountRequest\x1a\x17.hooke.v1.CountResponse\"\x03\x90\x02\x01\x12\x37\n\x03\x41sk\x12\x14.hooke.v1.AskRequest\x1a\x15.hooke.v1.AskResponse\"\x03\x90\x02\x01\x12K\n\tStreamAsk\x12\x1a.hooke.v1.StreamAskRequest\x1a\x1b.hooke.v1.StreamAskResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,26 +42,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INFERENCESERVICE'].methods_by_name['Segment']._serialized_options = b'\220\002\001'
   _globals['_INFERENCESERVICE'].methods_by_name['Count']._loaded_options = None
   _globals['_INFERENCESERVICE'].methods_by_name['Count']._serialized_options = b'\220\002\001'
-  _globals['_POLARITY']._serialized_start=1806
-  _globals['_POLARITY']._serialized_end=1900
-  _globals['_CLASSIFYREQUEST']._serialized_start=117
-  _globals['_CLASSIFYREQUEST']._serialized_end=269
-  _globals['_CLASSEXAMPLE']._serialized_start=271
-  _globals['_CLASSEXAMPLE']._serialized_end=332
-  _globals['_CLASSIFYRESPONSE']._serialized_start=335
-  _globals['_CLASSIFYRESPONSE']._serialized_end=491
-  _globals['_CLASSPROBABILITY']._serialized_start=493
-  _globals['_CLASSPROBABILITY']._serialized_end=547
-  _globals['_SEGMENTREQUEST']._serialized_start=550
-  _globals['_SEGMENTREQUEST']._serialized_end=837
-  _globals['_SEGMENTRESPONSE']._serialized_start=840
-  _globals['_SEGMENTRESPONSE']._serialized_end=1032
-  _globals['_COUNTREQUEST']._serialized_start=1035
-  _globals['_COUNTREQUEST']._serialized_end=1320
-  _globals['_COUNTRESPONSE']._serialized_start=1323
-  _globals['_COUNTRESPONSE']._serialized_end=1528
-  _globals['_CLASSICALPARAMETERS']._serialized_start=1531
-  _globals['_CLASSICALPARAMETERS']._serialized_end=1804
-  _globals['_INFERENCESERVICE']._serialized_start=1903
-  _globals['_INFERENCESERVICE']._serialized_end=2125
+  _globals['_INFERENCESERVICE'].methods_by_name['Ask']._loaded_options = None
+  _globals['_INFERENCESERVICE'].methods_by_name['Ask']._serialized_options = b'\220\002\001'
+  _globals['_INFERENCESERVICE'].methods_by_name['StreamAsk']._loaded_options = None
+  _globals['_INFERENCESERVICE'].methods_by_name['StreamAsk']._serialized_options = b'\220\002\001'
+  _globals['_CLASSIFYREQUEST']._serialized_start=173
+  _globals['_CLASSIFYREQUEST']._serialized_end=509
+  _globals['_CLASSEXAMPLE']._serialized_start=511
+  _globals['_CLASSEXAMPLE']._serialized_end=572
+  _globals['_CLASSIFYRESPONSE']._serialized_start=575
+  _globals['_CLASSIFYRESPONSE']._serialized_end=853
+  _globals['_CLASSPROBABILITY']._serialized_start=855
+  _globals['_CLASSPROBABILITY']._serialized_end=909
+  _globals['_SEGMENTREQUEST']._serialized_start=912
+  _globals['_SEGMENTREQUEST']._serialized_end=1289
+  _globals['_SEGMENTRESPONSE']._serialized_start=1292
+  _globals['_SEGMENTRESPONSE']._serialized_end=1517
+  _globals['_COUNTREQUEST']._serialized_start=1520
+  _globals['_COUNTREQUEST']._serialized_end=2107
+  _globals['_COUNTEXAMPLE']._serialized_start=2109
+  _globals['_COUNTEXAMPLE']._serialized_end=2170
+  _globals['_COUNTRESPONSE']._serialized_start=2173
+  _globals['_COUNTRESPONSE']._serialized_end=2515
+  _globals['_ASKREQUEST']._serialized_start=2518
+  _globals['_ASKREQUEST']._serialized_end=2741
+  _globals['_ASKRESPONSE']._serialized_start=2744
+  _globals['_ASKRESPONSE']._serialized_end=2890
+  _globals['_STREAMASKREQUEST']._serialized_start=2893
+  _globals['_STREAMASKREQUEST']._serialized_end=3122
+  _globals['_STREAMASKRESPONSE']._serialized_start=3124
+  _globals['_STREAMASKRESPONSE']._serialized_end=3206
+  _globals['_ASKEND']._serialized_start=3208
+  _globals['_ASKEND']._serialized_end=3335
+  _globals['_INFERENCESERVICE']._serialized_start=3338
+  _globals['_INFERENCESERVICE']._serialized_end=3694
 # @@protoc_insertion_point(module_scope)

@@ -30,7 +30,9 @@ class InferenceServiceStub(object):
 
     Every call may also fail with INVALID_REQUEST, IMAGE_UNREADABLE, IMAGE_TOO_LARGE,
     UNSUPPORTED_PIXEL_TYPE, IMAGE_NOT_FOUND, UNKNOWN_MODEL, TASK_NOT_SUPPORTED, MODEL_LOADING, DRAINING,
-    QUEUE_FULL, OUT_OF_MEMORY, UPSTREAM_FAILED, DEADLINE_EXCEEDED or INTERNAL.
+    QUEUE_FULL, OUT_OF_MEMORY, UPSTREAM_FAILED, DEADLINE_EXCEEDED or INTERNAL; calls to the model of a provider
+    also with UPSTREAM_RATE_LIMITED, UPSTREAM_QUOTA_EXHAUSTED, UPSTREAM_REFUSED, CREDENTIALS_MISSING or
+    CREDENTIALS_REJECTED.
     """
 
     def __init__(self, channel):
@@ -54,6 +56,16 @@ class InferenceServiceStub(object):
                 request_serializer=hooke_dot_v1_dot_inference__service__pb2.CountRequest.SerializeToString,
                 response_deserializer=hooke_dot_v1_dot_inference__service__pb2.CountResponse.FromString,
                 _registered_method=True)
+        self.Ask = channel.unary_unary(
+                '/hooke.v1.InferenceService/Ask',
+                request_serializer=hooke_dot_v1_dot_inference__service__pb2.AskRequest.SerializeToString,
+                response_deserializer=hooke_dot_v1_dot_inference__service__pb2.AskResponse.FromString,
+                _registered_method=True)
+        self.StreamAsk = channel.unary_stream(
+                '/hooke.v1.InferenceService/StreamAsk',
+                request_serializer=hooke_dot_v1_dot_inference__service__pb2.StreamAskRequest.SerializeToString,
+                response_deserializer=hooke_dot_v1_dot_inference__service__pb2.StreamAskResponse.FromString,
+                _registered_method=True)
 
 
 class InferenceServiceServicer(object):
@@ -61,7 +73,9 @@ class InferenceServiceServicer(object):
 
     Every call may also fail with INVALID_REQUEST, IMAGE_UNREADABLE, IMAGE_TOO_LARGE,
     UNSUPPORTED_PIXEL_TYPE, IMAGE_NOT_FOUND, UNKNOWN_MODEL, TASK_NOT_SUPPORTED, MODEL_LOADING, DRAINING,
-    QUEUE_FULL, OUT_OF_MEMORY, UPSTREAM_FAILED, DEADLINE_EXCEEDED or INTERNAL.
+    QUEUE_FULL, OUT_OF_MEMORY, UPSTREAM_FAILED, DEADLINE_EXCEEDED or INTERNAL; calls to the model of a provider
+    also with UPSTREAM_RATE_LIMITED, UPSTREAM_QUOTA_EXHAUSTED, UPSTREAM_REFUSED, CREDENTIALS_MISSING or
+    CREDENTIALS_REJECTED.
     """
 
     def Classify(self, request, context):
@@ -86,6 +100,21 @@ class InferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Ask(self, request, context):
+        """Answers a question about images in words. Fails with the reasons of the service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamAsk(self, request, context):
+        """Answers as Ask does, word by word while the model writes. Fails with the reasons of the service, also
+        after a part of the answer has been sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +133,16 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     request_deserializer=hooke_dot_v1_dot_inference__service__pb2.CountRequest.FromString,
                     response_serializer=hooke_dot_v1_dot_inference__service__pb2.CountResponse.SerializeToString,
             ),
+            'Ask': grpc.unary_unary_rpc_method_handler(
+                    servicer.Ask,
+                    request_deserializer=hooke_dot_v1_dot_inference__service__pb2.AskRequest.FromString,
+                    response_serializer=hooke_dot_v1_dot_inference__service__pb2.AskResponse.SerializeToString,
+            ),
+            'StreamAsk': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamAsk,
+                    request_deserializer=hooke_dot_v1_dot_inference__service__pb2.StreamAskRequest.FromString,
+                    response_serializer=hooke_dot_v1_dot_inference__service__pb2.StreamAskResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'hooke.v1.InferenceService', rpc_method_handlers)
@@ -117,7 +156,9 @@ class InferenceService(object):
 
     Every call may also fail with INVALID_REQUEST, IMAGE_UNREADABLE, IMAGE_TOO_LARGE,
     UNSUPPORTED_PIXEL_TYPE, IMAGE_NOT_FOUND, UNKNOWN_MODEL, TASK_NOT_SUPPORTED, MODEL_LOADING, DRAINING,
-    QUEUE_FULL, OUT_OF_MEMORY, UPSTREAM_FAILED, DEADLINE_EXCEEDED or INTERNAL.
+    QUEUE_FULL, OUT_OF_MEMORY, UPSTREAM_FAILED, DEADLINE_EXCEEDED or INTERNAL; calls to the model of a provider
+    also with UPSTREAM_RATE_LIMITED, UPSTREAM_QUOTA_EXHAUSTED, UPSTREAM_REFUSED, CREDENTIALS_MISSING or
+    CREDENTIALS_REJECTED.
     """
 
     @staticmethod
@@ -191,6 +232,60 @@ class InferenceService(object):
             '/hooke.v1.InferenceService/Count',
             hooke_dot_v1_dot_inference__service__pb2.CountRequest.SerializeToString,
             hooke_dot_v1_dot_inference__service__pb2.CountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Ask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hooke.v1.InferenceService/Ask',
+            hooke_dot_v1_dot_inference__service__pb2.AskRequest.SerializeToString,
+            hooke_dot_v1_dot_inference__service__pb2.AskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamAsk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hooke.v1.InferenceService/StreamAsk',
+            hooke_dot_v1_dot_inference__service__pb2.StreamAskRequest.SerializeToString,
+            hooke_dot_v1_dot_inference__service__pb2.StreamAskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,23 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hooke/v1/mask.proto\x12\x08hooke.v1\"h\n\nLabelImage\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\'\n\nlabel_type\x18\x03 \x01(\x0e\x32\x13.hooke.v1.LabelType\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\">\n\x07RleMask\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\x0c\"N\n\x0b\x42oundingBox\x12\x0c\n\x04x_px\x18\x01 \x01(\x01\x12\x0c\n\x04y_px\x18\x02 \x01(\x01\x12\x10\n\x08width_px\x18\x03 \x01(\x01\x12\x11\n\theight_px\x18\x04 \x01(\x01\"\x84\x03\n\x08Instance\x12\r\n\x05label\x18\x01 \x01(\x05\x12+\n\x0c\x62ounding_box\x18\x02 \x01(\x0b\x32\x15.hooke.v1.BoundingBox\x12\x12\n\x05score\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x61rea_px\x18\x04 \x01(\x03\x12\x15\n\x08\x61rea_um2\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rcentroid_x_px\x18\x06 \x01(\x01\x12\x15\n\rcentroid_y_px\x18\x07 \x01(\x01\x12\x1e\n\x16\x65quivalent_diameter_px\x18\x08 \x01(\x01\x12#\n\x16\x65quivalent_diameter_um\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x16\n\x0etouches_border\x18\n \x01(\x08\x12\x16\n\x0emean_intensity\x18\x0b \x01(\x01\x12#\n\x03rle\x18\x0c \x01(\x0b\x32\x11.hooke.v1.RleMaskH\x03\x88\x01\x01\x42\x08\n\x06_scoreB\x0b\n\t_area_um2B\x19\n\x17_equivalent_diameter_umB\x06\n\x04_rle*q\n\nMaskFormat\x12\x1b\n\x17MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n\x17MASK_FORMAT_LABEL_IMAGE\x10\x01\x12\x13\n\x0fMASK_FORMAT_RLE\x10\x02\x12\x14\n\x10MASK_FORMAT_NONE\x10\x03*U\n\tLabelType\x12\x1a\n\x16LABEL_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11LABEL_TYPE_UINT16\x10\x01\x12\x15\n\x11LABEL_TYPE_UINT32\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hooke/v1/mask.proto\x12\x08hooke.v1\"\x92\x01\n\nLabelImage\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\'\n\nlabel_type\x18\x03 \x01(\x0e\x32\x13.hooke.v1.LabelType\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x18\n\x0bplane_count\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_plane_count\">\n\x07RleMask\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\x0c\"N\n\x0b\x42oundingBox\x12\x0c\n\x04x_px\x18\x01 \x01(\x01\x12\x0c\n\x04y_px\x18\x02 \x01(\x01\x12\x10\n\x08width_px\x18\x03 \x01(\x01\x12\x11\n\theight_px\x18\x04 \x01(\x01\"\xb6\x03\n\x08Instance\x12\r\n\x05label\x18\x01 \x01(\x05\x12+\n\x0c\x62ounding_box\x18\x02 \x01(\x0b\x32\x15.hooke.v1.BoundingBox\x12\x12\n\x05score\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x61rea_px\x18\x04 \x01(\x03\x12\x15\n\x08\x61rea_um2\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rcentroid_x_px\x18\x06 \x01(\x01\x12\x15\n\rcentroid_y_px\x18\x07 \x01(\x01\x12\x1e\n\x16\x65quivalent_diameter_px\x18\x08 \x01(\x01\x12#\n\x16\x65quivalent_diameter_um\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x16\n\x0etouches_border\x18\n \x01(\x08\x12\x16\n\x0emean_intensity\x18\x0b \x01(\x01\x12#\n\x03rle\x18\x0c \x01(\x0b\x32\x11.hooke.v1.RleMaskH\x03\x88\x01\x01\x12%\n\x06\x65xtent\x18\r \x01(\x0b\x32\x10.hooke.v1.ExtentH\x04\x88\x01\x01\x42\x08\n\x06_scoreB\x0b\n\t_area_um2B\x19\n\x17_equivalent_diameter_umB\x06\n\x04_rleB\t\n\x07_extent\"\x89\x01\n\x06\x45xtent\x12\x13\n\x0bvoxel_count\x18\x01 \x01(\x03\x12\x17\n\nvolume_um3\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x11\x66irst_plane_index\x18\x03 \x01(\x05\x12\x13\n\x0bplane_count\x18\x04 \x01(\x05\x12\x12\n\ncentroid_z\x18\x05 \x01(\x01\x42\r\n\x0b_volume_um3\"2\n\x05\x41rray\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c*q\n\nMaskFormat\x12\x1b\n\x17MASK_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n\x17MASK_FORMAT_LABEL_IMAGE\x10\x01\x12\x13\n\x0fMASK_FORMAT_RLE\x10\x02\x12\x14\n\x10MASK_FORMAT_NONE\x10\x03*U\n\tLabelType\x12\x1a\n\x16LABEL_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11LABEL_TYPE_UINT16\x10\x01\x12\x15\n\x11LABEL_TYPE_UINT32\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hooke.v1.mask_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MASKFORMAT']._serialized_start=674
-  _globals['_MASKFORMAT']._serialized_end=787
-  _globals['_LABELTYPE']._serialized_start=789
-  _globals['_LABELTYPE']._serialized_end=874
-  _globals['_LABELIMAGE']._serialized_start=33
-  _globals['_LABELIMAGE']._serialized_end=137
-  _globals['_RLEMASK']._serialized_start=139
-  _globals['_RLEMASK']._serialized_end=201
-  _globals['_BOUNDINGBOX']._serialized_start=203
-  _globals['_BOUNDINGBOX']._serialized_end=281
-  _globals['_INSTANCE']._serialized_start=284
-  _globals['_INSTANCE']._serialized_end=672
+  _globals['_MASKFORMAT']._serialized_start=959
+  _globals['_MASKFORMAT']._serialized_end=1072
+  _globals['_LABELTYPE']._serialized_start=1074
+  _globals['_LABELTYPE']._serialized_end=1159
+  _globals['_LABELIMAGE']._serialized_start=34
+  _globals['_LABELIMAGE']._serialized_end=180
+  _globals['_RLEMASK']._serialized_start=182
+  _globals['_RLEMASK']._serialized_end=244
+  _globals['_BOUNDINGBOX']._serialized_start=246
+  _globals['_BOUNDINGBOX']._serialized_end=324
+  _globals['_INSTANCE']._serialized_start=327
+  _globals['_INSTANCE']._serialized_end=765
+  _globals['_EXTENT']._serialized_start=768
+  _globals['_EXTENT']._serialized_end=905
+  _globals['_ARRAY']._serialized_start=907
+  _globals['_ARRAY']._serialized_end=957
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chooke/v1/model_service.proto\x12\x08hooke.v1\"M\n\x11ListModelsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x02 \x01(\tB\x0c\n\n_page_size\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.hooke.v1.ModelInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.hooke.v1.ModelInfo\"\xe6\x02\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x1d\n\x05tasks\x18\x04 \x03(\x0e\x32\x0e.hooke.v1.Task\x12#\n\x05state\x18\x05 \x01(\x0e\x32\x14.hooke.v1.ModelState\x12\x1b\n\x0eweights_digest\x18\x06 \x01(\tH\x00\x88\x01\x01\x12$\n\x08licences\x18\x07 \x01(\x0b\x32\x12.hooke.v1.Licences\x12\x18\n\x10max_image_pixels\x18\x08 \x01(\x03\x12\x15\n\rscore_meaning\x18\t \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\n \x01(\t\x12\x19\n\x11max_channel_count\x18\x0b \x01(\x05\x12\x19\n\x11\x65xamples_required\x18\x0c \x01(\x08\x12\x14\n\x0c\x63ode_version\x18\r \x01(\tB\x11\n\x0f_weights_digest\"@\n\x08Licences\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07weights\x18\x02 \x01(\t\x12\x15\n\rtraining_data\x18\x03 \x01(\t*Q\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x11\n\rTASK_CLASSIFY\x10\x01\x12\x10\n\x0cTASK_SEGMENT\x10\x02\x12\x0e\n\nTASK_COUNT\x10\x03*v\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x1b\n\x17MODEL_STATE_UNAVAILABLE\x10\x03\x32\xa4\x01\n\x0cModelService\x12L\n\nListModels\x12\x1b.hooke.v1.ListModelsRequest\x1a\x1c.hooke.v1.ListModelsResponse\"\x03\x90\x02\x01\x12\x46\n\x08GetModel\x12\x19.hooke.v1.GetModelRequest\x1a\x1a.hooke.v1.GetModelResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chooke/v1/model_service.proto\x12\x08hooke.v1\"M\n\x11ListModelsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x02 \x01(\tB\x0c\n\n_page_size\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.hooke.v1.ModelInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.hooke.v1.ModelInfo\"\x8d\x03\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x1d\n\x05tasks\x18\x04 \x03(\x0e\x32\x0e.hooke.v1.Task\x12#\n\x05state\x18\x05 \x01(\x0e\x32\x14.hooke.v1.ModelState\x12\x1b\n\x0eweights_digest\x18\x06 \x01(\tH\x00\x88\x01\x01\x12$\n\x08licences\x18\x07 \x01(\x0b\x32\x12.hooke.v1.Licences\x12\x18\n\x10max_image_pixels\x18\x08 \x01(\x03\x12\x15\n\rscore_meaning\x18\t \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\n \x01(\t\x12\x19\n\x11max_channel_count\x18\x0b \x01(\x05\x12\x19\n\x11\x65xamples_required\x18\x0c \x01(\x08\x12\x14\n\x0c\x63ode_version\x18\r \x01(\t\x12\x15\n\rstate_message\x18\x0e \x01(\t\x12\x0e\n\x06remote\x18\x0f \x01(\x08\x42\x11\n\x0f_weights_digest\"@\n\x08Licences\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07weights\x18\x02 \x01(\t\x12\x15\n\rtraining_data\x18\x03 \x01(\t*_\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x11\n\rTASK_CLASSIFY\x10\x01\x12\x10\n\x0cTASK_SEGMENT\x10\x02\x12\x0e\n\nTASK_COUNT\x10\x03\x12\x0c\n\x08TASK_ASK\x10\x04*v\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x1b\n\x17MODEL_STATE_UNAVAILABLE\x10\x03\x32\xa4\x01\n\x0cModelService\x12L\n\nListModels\x12\x1b.hooke.v1.ListModelsRequest\x1a\x1c.hooke.v1.ListModelsResponse\"\x03\x90\x02\x01\x12\x46\n\x08GetModel\x12\x19.hooke.v1.GetModelRequest\x1a\x1a.hooke.v1.GetModelResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001'
   _globals['_MODELSERVICE'].methods_by_name['GetModel']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['GetModel']._serialized_options = b'\220\002\001'
-  _globals['_TASK']._serialized_start=722
-  _globals['_TASK']._serialized_end=803
-  _globals['_MODELSTATE']._serialized_start=805
-  _globals['_MODELSTATE']._serialized_end=923
+  _globals['_TASK']._serialized_start=761
+  _globals['_TASK']._serialized_end=856
+  _globals['_MODELSTATE']._serialized_start=858
+  _globals['_MODELSTATE']._serialized_end=976
   _globals['_LISTMODELSREQUEST']._serialized_start=42
   _globals['_LISTMODELSREQUEST']._serialized_end=119
   _globals['_LISTMODELSRESPONSE']._serialized_start=121
@@ -48,9 +48,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELRESPONSE']._serialized_start=239
   _globals['_GETMODELRESPONSE']._serialized_end=293
   _globals['_MODELINFO']._serialized_start=296
-  _globals['_MODELINFO']._serialized_end=654
-  _globals['_LICENCES']._serialized_start=656
-  _globals['_LICENCES']._serialized_end=720
-  _globals['_MODELSERVICE']._serialized_start=926
-  _globals['_MODELSERVICE']._serialized_end=1090
+  _globals['_MODELINFO']._serialized_end=693
+  _globals['_LICENCES']._serialized_start=695
+  _globals['_LICENCES']._serialized_end=759
+  _globals['_MODELSERVICE']._serialized_start=979
+  _globals['_MODELSERVICE']._serialized_end=1143
 # @@protoc_insertion_point(module_scope)

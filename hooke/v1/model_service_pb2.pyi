@@ -13,6 +13,7 @@ class Task(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_CLASSIFY: _ClassVar[Task]
     TASK_SEGMENT: _ClassVar[Task]
     TASK_COUNT: _ClassVar[Task]
+    TASK_ASK: _ClassVar[Task]
 
 class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -24,6 +25,7 @@ TASK_UNSPECIFIED: Task
 TASK_CLASSIFY: Task
 TASK_SEGMENT: Task
 TASK_COUNT: Task
+TASK_ASK: Task
 MODEL_STATE_UNSPECIFIED: ModelState
 MODEL_STATE_LOADING: ModelState
 MODEL_STATE_READY: ModelState
@@ -58,7 +60,7 @@ class GetModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[ModelInfo, _Mapping]] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "version", "description", "tasks", "state", "weights_digest", "licences", "max_image_pixels", "score_meaning", "device", "max_channel_count", "examples_required", "code_version")
+    __slots__ = ("name", "version", "description", "tasks", "state", "weights_digest", "licences", "max_image_pixels", "score_meaning", "device", "max_channel_count", "examples_required", "code_version", "state_message", "remote")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +74,8 @@ class ModelInfo(_message.Message):
     MAX_CHANNEL_COUNT_FIELD_NUMBER: _ClassVar[int]
     EXAMPLES_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     CODE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    STATE_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     description: str
@@ -85,7 +89,9 @@ class ModelInfo(_message.Message):
     max_channel_count: int
     examples_required: bool
     code_version: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., description: _Optional[str] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., state: _Optional[_Union[ModelState, str]] = ..., weights_digest: _Optional[str] = ..., licences: _Optional[_Union[Licences, _Mapping]] = ..., max_image_pixels: _Optional[int] = ..., score_meaning: _Optional[str] = ..., device: _Optional[str] = ..., max_channel_count: _Optional[int] = ..., examples_required: bool = ..., code_version: _Optional[str] = ...) -> None: ...
+    state_message: str
+    remote: bool
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., description: _Optional[str] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., state: _Optional[_Union[ModelState, str]] = ..., weights_digest: _Optional[str] = ..., licences: _Optional[_Union[Licences, _Mapping]] = ..., max_image_pixels: _Optional[int] = ..., score_meaning: _Optional[str] = ..., device: _Optional[str] = ..., max_channel_count: _Optional[int] = ..., examples_required: bool = ..., code_version: _Optional[str] = ..., state_message: _Optional[str] = ..., remote: bool = ...) -> None: ...
 
 class Licences(_message.Message):
     __slots__ = ("code", "weights", "training_data")
