@@ -18,7 +18,7 @@ from hooke import wire
 from hooke.errors import InvalidRequestError
 from hooke.images import Micrograph, PixelSize, View
 from hooke.types import ClassicalParameters, MaskFormat
-from hooke.v1 import image_pb2, image_service_pb2, inference_service_pb2
+from hooke.v1 import image_pb2, image_service_pb2, inference_service_pb2, parameters_pb2
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Micrograph
 """A path, the bytes of a file, a two-dimensional array, or a decoded micrograph."""
@@ -30,8 +30,8 @@ INLINE_BYTES = 1024**2
 CHUNK_BYTES = 512 * 1024
 
 _POLARITIES = {
-    "bright_on_dark": inference_service_pb2.Polarity.POLARITY_BRIGHT_ON_DARK,
-    "dark_on_bright": inference_service_pb2.Polarity.POLARITY_DARK_ON_BRIGHT,
+    "bright_on_dark": parameters_pb2.Polarity.POLARITY_BRIGHT_ON_DARK,
+    "dark_on_bright": parameters_pb2.Polarity.POLARITY_DARK_ON_BRIGHT,
 }
 
 
@@ -236,11 +236,11 @@ def _pixels(samples: NDArray[Any]) -> image_pb2.Pixels:
     return pixels  # type: ignore[no-any-return]
 
 
-def _classical(parameters: ClassicalParameters) -> inference_service_pb2.ClassicalParameters:
+def _classical(parameters: ClassicalParameters) -> parameters_pb2.ClassicalParameters:
     if parameters.polarity is not None and parameters.polarity not in _POLARITIES:
         raise InvalidRequestError.of_field(
             "classical.polarity", f"{parameters.polarity!r} is unknown; known are {', '.join(_POLARITIES)}"
         )
     values: dict[str, Any] = asdict(parameters)
     values["polarity"] = None if parameters.polarity is None else _POLARITIES[parameters.polarity]
-    return inference_service_pb2.ClassicalParameters(**values)
+    return parameters_pb2.ClassicalParameters(**values)

@@ -77,6 +77,10 @@ class ImageLimits:
 DEFAULT_LIMITS = ImageLimits()
 """The limits where nobody sets others."""
 
+DEFAULT_LOW_PERCENTILE = 1.0
+DEFAULT_HIGH_PERCENTILE = 99.8
+"""Percentiles of the intensities that become black and white where 8 bits are to be seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:

@@ -10,11 +10,9 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from hooke.images import Micrograph
+from hooke.images import DEFAULT_HIGH_PERCENTILE, DEFAULT_LOW_PERCENTILE, Micrograph
 from hooke.masks.runs import Labels, check_labels
 
-_PERCENTILES = (1.0, 99.8)
-"""Of the intensities, shown as black and as full brightness."""
 _CHANNEL_COLOURS = (
     (1.0, 0.0, 0.0),
     (0.0, 1.0, 0.0),
@@ -81,7 +79,7 @@ def _picture(micrograph: Micrograph) -> NDArray[np.uint8]:
 
 
 def _stretched(channel: NDArray[Any]) -> NDArray[np.uint8]:
-    low, high = np.percentile(channel, _PERCENTILES)
+    low, high = np.percentile(channel, (DEFAULT_LOW_PERCENTILE, DEFAULT_HIGH_PERCENTILE))
     if high <= low:
         high = low + 1
     scaled = (channel.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))

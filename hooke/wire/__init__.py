@@ -1,27 +1,29 @@
 """Conversions between the messages of the wire and the values of `hooke.types` and `hooke.images`."""
 
 from hooke.wire.answers import (
+    ask_result_from_end,
+    ask_result_from_proto,
     classify_result_from_proto,
-    cost_from_proto,
-    cost_to_proto,
     count_result_from_proto,
     instances_from_proto,
     instances_to_proto,
-    model_info_from_proto,
-    model_info_to_proto,
-    provenance_from_proto,
-    provenance_to_proto,
     segment_result_from_proto,
+    written_from_proto,
+    written_to_proto,
 )
 from hooke.wire.enums import (
+    ANSWER_MODES,
+    ANSWER_OUTCOMES,
     DTYPES,
     EVALUATION_STATES,
+    FINISH_REASONS,
     MASK_FORMATS,
     MODEL_STATES,
     PIXEL_SIZE_SOURCES,
     REPORT_FORMATS,
     SAMPLE_OUTCOMES,
     TASKS,
+    TURN_ROLES,
     EnumMap,
 )
 from hooke.wire.evaluations import (
@@ -40,17 +42,30 @@ from hooke.wire.images import (
     view_from_proto,
     view_to_proto,
 )
+from hooke.wire.models import model_info_from_proto, model_info_to_proto
+from hooke.wire.provenance import (
+    cost_from_proto,
+    cost_to_proto,
+    provenance_from_proto,
+    provenance_to_proto,
+)
 
 __all__ = [
+    "ANSWER_MODES",
+    "ANSWER_OUTCOMES",
     "DTYPES",
     "EVALUATION_STATES",
+    "FINISH_REASONS",
     "MASK_FORMATS",
     "MODEL_STATES",
     "PIXEL_SIZE_SOURCES",
     "REPORT_FORMATS",
     "SAMPLE_OUTCOMES",
     "TASKS",
+    "TURN_ROLES",
     "EnumMap",
+    "ask_result_from_end",
+    "ask_result_from_proto",
     "box_from_proto",
     "box_to_proto",
     "classify_result_from_proto",
@@ -74,4 +89,6 @@ __all__ = [
     "segment_result_from_proto",
     "view_from_proto",
     "view_to_proto",
+    "written_from_proto",
+    "written_to_proto",
 ]

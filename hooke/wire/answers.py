@@ -1,172 +1,21 @@
-"""Answers on the wire: objects, provenance, cost, results, models."""
+"""Answers on the wire: objects, what was written, results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from google.protobuf.duration_pb2 import Duration
-
 from hooke.types import (
+    AskResult,
     ClassifyResult,
-    Cost,
     CountResult,
     Instance,
-    IntensityRange,
-    Licences,
-    ModelInfo,
-    Provenance,
-    RenderedImage,
     SegmentResult,
-    UsedParameter,
+    WrittenAnswer,
 )
-from hooke.v1 import inference_service_pb2, mask_pb2, model_service_pb2, provenance_pb2
-from hooke.wire.enums import MODEL_STATES, TASKS
-from hooke.wire.images import (
-    box_from_proto,
-    box_to_proto,
-    label_image_from_proto,
-    pixel_size_from_proto,
-    pixel_size_to_proto,
-)
-
-
-def provenance_to_proto(provenance: Provenance) -> provenance_pb2.Provenance:
-    """The message of a provenance."""
-    rendered = provenance.rendered_image
-    size, box = provenance.pixel_size, provenance.info_bar_box
-    return provenance_pb2.Provenance(
-        model=provenance.model,
-        model_version=provenance.model_version,
-        weights_digest=provenance.weights_digest,
-        code_version=provenance.code_version,
-        image_sha256=provenance.image_sha256,
-        rendered_image=provenance_pb2.RenderedImage(
-            width_px=rendered.width_px,
-            height_px=rendered.height_px,
-            axes=rendered.axes,
-            sample_type=rendered.sample_type,
-            intensity_ranges=[
-                provenance_pb2.IntensityRange(low=used.low, high=used.high)
-                for used in rendered.intensity_ranges
-            ],
-        ),
-        parameters=[_parameter_to_proto(parameter) for parameter in provenance.parameters],
-        pixel_size=None if size is None else pixel_size_to_proto(size),
-        info_bar_box=None if box is None else box_to_proto(box),
-    )
-
-
-def provenance_from_proto(message: provenance_pb2.Provenance) -> Provenance:
-    """A provenance."""
-    rendered = message.rendered_image
-    return Provenance(
-        model=message.model,
-        model_version=message.model_version,
-        weights_digest=message.weights_digest if message.HasField("weights_digest") else None,
-        code_version=message.code_version,
-        image_sha256=message.image_sha256,
-        rendered_image=RenderedImage(
-            width_px=rendered.width_px,
-            height_px=rendered.height_px,
-            axes=rendered.axes,
-            sample_type=rendered.sample_type,
-            intensity_ranges=tuple(IntensityRange(used.low, used.high) for used in rendered.intensity_ranges),
-        ),
-        parameters=tuple(_parameter_from_proto(parameter) for parameter in message.parameters),
-        pixel_size=(
-            pixel_size_from_proto(message.pixel_size, "provenance.pixel_size")
-            if message.HasField("pixel_size")
-            else None
-        ),
-        info_bar_box=box_from_proto(message.info_bar_box) if message.HasField("info_bar_box") else None,
-    )
-
-
-def _parameter_to_proto(parameter: UsedParameter) -> provenance_pb2.UsedParameter:
-    value = parameter.value
-    message = provenance_pb2.UsedParameter(name=parameter.name, chosen_by_server=parameter.chosen_by_server)
-    if isinstance(value, bool):  # before numbers: a bool is an int
-        message.flag = value
-    elif isinstance(value, str):
-        message.text = value
-    else:
-        message.number = value
-    return message
-
-
-def _parameter_from_proto(message: provenance_pb2.UsedParameter) -> UsedParameter:
-    kind = message.WhichOneof("value")
-    # A kind of value that only newer servers know leaves the oneof unset.
-    value: float | str | bool = "" if kind is None else getattr(message, kind)
-    return UsedParameter(message.name, value, message.chosen_by_server)
-
-
-def cost_to_proto(cost: Cost) -> provenance_pb2.Cost:
-    """The message of a cost."""
-    return provenance_pb2.Cost(
-        queue_duration=_duration(cost.queue_s),
-        compute_duration=_duration(cost.compute_s),
-        total_duration=_duration(cost.total_s),
-        batch_size=cost.batch_size,
-    )
-
-
-def cost_from_proto(message: provenance_pb2.Cost) -> Cost:
-    """A cost."""
-    return Cost(
-        queue_s=message.queue_duration.ToNanoseconds() / 1e9,
-        compute_s=message.compute_duration.ToNanoseconds() / 1e9,
-        total_s=message.total_duration.ToNanoseconds() / 1e9,
-        batch_size=message.batch_size,
-    )
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration
-
-
-def model_info_to_proto(info: ModelInfo) -> model_service_pb2.ModelInfo:
-    """The message of a model."""
-    licences = info.licences
-    return model_service_pb2.ModelInfo(
-        name=info.name,
-        version=info.version,
-        description=info.description,
-        tasks=sorted(TASKS.number(task) for task in info.tasks),
-        state=MODEL_STATES.number(info.state),
-        weights_digest=info.weights_digest,
-        licences=model_service_pb2.Licences(
-            code=licences.code, weights=licences.weights, training_data=licences.training_data
-        ),
-        max_image_pixels=info.max_image_pixels,
-        score_meaning=info.score_meaning,
-        device=info.device,
-        max_channel_count=info.max_channel_count,
-        examples_required=info.examples_required,
-        code_version=info.code_version,
-    )
-
-
-def model_info_from_proto(message: model_service_pb2.ModelInfo) -> ModelInfo:
-    """A model; tasks that this version cannot ask for are left out."""
-    licences = message.licences
-    return ModelInfo(
-        name=message.name,
-        version=message.version,
-        description=message.description,
-        tasks=frozenset(TASKS.member(task) for task in message.tasks if TASKS.known(task)),
-        state=MODEL_STATES.member(message.state),
-        weights_digest=message.weights_digest if message.HasField("weights_digest") else None,
-        licences=Licences(licences.code, licences.weights, licences.training_data),
-        max_image_pixels=message.max_image_pixels,
-        score_meaning=message.score_meaning,
-        device=message.device,
-        max_channel_count=message.max_channel_count,
-        examples_required=message.examples_required,
-        code_version=message.code_version,
-    )
+from hooke.v1 import conversation_pb2, inference_service_pb2, mask_pb2
+from hooke.wire.enums import ANSWER_OUTCOMES, FINISH_REASONS
+from hooke.wire.images import box_from_proto, box_to_proto, label_image_from_proto
+from hooke.wire.provenance import cost_from_proto, provenance_from_proto
 
 
 def instances_to_proto(
@@ -219,6 +68,26 @@ def instances_from_proto(messages: Iterable[mask_pb2.Instance]) -> tuple[Instanc
     )
 
 
+def written_to_proto(written: WrittenAnswer) -> conversation_pb2.WrittenAnswer:
+    """The message of what a model wrote."""
+    return conversation_pb2.WrittenAnswer(
+        text=written.text,
+        finish_reason=FINISH_REASONS.number(written.finish_reason),
+        stated_confidence=written.stated_confidence,
+        unparsed_reason=written.unparsed_reason,
+    )
+
+
+def written_from_proto(message: conversation_pb2.WrittenAnswer) -> WrittenAnswer:
+    """What a model wrote."""
+    return WrittenAnswer(
+        text=message.text,
+        finish_reason=FINISH_REASONS.member(message.finish_reason),
+        stated_confidence=message.stated_confidence if message.HasField("stated_confidence") else None,
+        unparsed_reason=message.unparsed_reason,
+    )
+
+
 def segment_result_from_proto(message: inference_service_pb2.SegmentResponse) -> SegmentResult:
     """The answer to Segment.
 
@@ -240,19 +109,44 @@ def count_result_from_proto(message: inference_service_pb2.CountResponse) -> Cou
         ImageUnreadableError, ImageTooLargeError: the label image is not whole.
     """
     return CountResult(
-        count=message.count,
+        count=message.count if message.HasField("count") else None,
         instances=instances_from_proto(message.instances),
         labels=label_image_from_proto(message.label_image) if message.HasField("label_image") else None,
         provenance=provenance_from_proto(message.provenance),
         cost=cost_from_proto(message.cost),
+        outcome=ANSWER_OUTCOMES.member(message.answer_outcome),
+        written=written_from_proto(message.written_answer) if message.HasField("written_answer") else None,
     )
 
 
 def classify_result_from_proto(message: inference_service_pb2.ClassifyResponse) -> ClassifyResult:
     """The answer to Classify; the probabilities keep the order of the message."""
     return ClassifyResult(
-        label=message.label,
+        label=message.label or None,
         probabilities={entry.label: entry.probability for entry in message.probabilities},
+        provenance=provenance_from_proto(message.provenance),
+        cost=cost_from_proto(message.cost),
+        outcome=ANSWER_OUTCOMES.member(message.answer_outcome),
+        written=written_from_proto(message.written_answer) if message.HasField("written_answer") else None,
+    )
+
+
+def ask_result_from_proto(message: inference_service_pb2.AskResponse) -> AskResult:
+    """The answer to Ask."""
+    return _ask_result(message.text, message)
+
+
+def ask_result_from_end(text: str, message: inference_service_pb2.AskEnd) -> AskResult:
+    """The answer to StreamAsk, from the pieces of its text put together and the end of the stream."""
+    return _ask_result(text, message)
+
+
+def _ask_result(
+    text: str, message: inference_service_pb2.AskResponse | inference_service_pb2.AskEnd
+) -> AskResult:
+    return AskResult(
+        text=text,
+        finish_reason=FINISH_REASONS.member(message.finish_reason),
         provenance=provenance_from_proto(message.provenance),
         cost=cost_from_proto(message.cost),
     )

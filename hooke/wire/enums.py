@@ -13,7 +13,7 @@ from hooke import types
 from hooke.enums import ReceivedEnum
 from hooke.errors import InvalidRequestError
 from hooke.images import PixelSizeSource
-from hooke.v1 import evaluation_service_pb2, image_pb2, mask_pb2, model_service_pb2
+from hooke.v1 import conversation_pb2, evaluation_service_pb2, image_pb2, mask_pb2, model_service_pb2
 
 E = TypeVar("E", bound=enum.StrEnum)
 
@@ -76,12 +76,18 @@ EVALUATION_STATES = EnumMap(
 )
 SAMPLE_OUTCOMES = EnumMap(types.SampleOutcome, evaluation_service_pb2.SampleOutcome, "SAMPLE_OUTCOME_")
 REPORT_FORMATS = EnumMap(types.ReportFormat, evaluation_service_pb2.ReportFormat, "REPORT_FORMAT_")
+TURN_ROLES = EnumMap(types.TurnRole, conversation_pb2.TurnRole, "TURN_ROLE_")
+ANSWER_MODES = EnumMap(types.AnswerMode, conversation_pb2.AnswerMode, "ANSWER_MODE_")
+ANSWER_OUTCOMES = EnumMap(types.AnswerOutcome, conversation_pb2.AnswerOutcome, "ANSWER_OUTCOME_")
+FINISH_REASONS = EnumMap(types.FinishReason, conversation_pb2.FinishReason, "FINISH_REASON_")
 
 OPEN_ENUMS: tuple[type[ReceivedEnum], ...] = (
     types.ModelState,
     PixelSizeSource,
     types.EvaluationState,
     types.SampleOutcome,
+    types.AnswerOutcome,
+    types.FinishReason,
 )
 """Enums of answers: a value of a newer server survives in them."""
 

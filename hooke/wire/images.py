@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hooke.errors import ImageTooLargeError, ImageUnreadableError, InvalidRequestError
-from hooke.images import DEFAULT_LIMITS, ImageLimits, PixelSize, PixelSizeSource, View
+from hooke.images import (
+    DEFAULT_HIGH_PERCENTILE,
+    DEFAULT_LIMITS,
+    DEFAULT_LOW_PERCENTILE,
+    ImageLimits,
+    PixelSize,
+    PixelSizeSource,
+    View,
+)
 from hooke.types import Box
 from hooke.v1 import image_pb2, mask_pb2
 from hooke.wire.enums import PIXEL_SIZE_SOURCES, PROJECTIONS
@@ -72,25 +80,49 @@ def view_to_proto(view: View) -> image_pb2.View:
         z_index=view.z_index,
         z_projection=numbers[view.z_projection],
         channel_indices=view.channel_indices,
+        low_percentile=view.low_percentile,
+        high_percentile=view.high_percentile,
+        channel_names=view.channel_names,
     )
 
 
-def view_from_proto(message: image_pb2.View) -> View:
+def view_from_proto(message: image_pb2.View, field: str = "view") -> View:
     """A view.
 
+    Args:
+        message: what came over the wire.
+        field: path of the message in the request, for violations.
+
     Raises:
-        InvalidRequestError: `z_projection` is unknown.
+        InvalidRequestError: `z_projection` is unknown, or the percentiles are none or the wrong way round.
     """
     if message.z_projection and message.z_projection not in PROJECTIONS:
         raise InvalidRequestError.of_field(
-            "view.z_projection", f"{message.z_projection} is unknown; known are 1 (max) and 2 (mean)"
+            f"{field}.z_projection", f"{message.z_projection} is unknown; known are 1 (max) and 2 (mean)"
         )
-    return View(
+    view = View(
         time_index=message.time_index if message.HasField("time_index") else None,
         z_index=message.z_index if message.HasField("z_index") else None,
         z_projection=PROJECTIONS.get(message.z_projection),
         channel_indices=tuple(message.channel_indices),
+        low_percentile=message.low_percentile if message.HasField("low_percentile") else None,
+        high_percentile=message.high_percentile if message.HasField("high_percentile") else None,
+        channel_names=tuple(message.channel_names),
     )
+    _check_percentiles(view, field)
+    return view
+
+
+def _check_percentiles(view: View, field: str) -> None:
+    for name, value in (("low_percentile", view.low_percentile), ("high_percentile", view.high_percentile)):
+        if value is not None and not 0 <= value <= 100:
+            raise InvalidRequestError.of_field(f"{field}.{name}", f"{value} must lie between 0 and 100")
+    low = DEFAULT_LOW_PERCENTILE if view.low_percentile is None else view.low_percentile
+    high = DEFAULT_HIGH_PERCENTILE if view.high_percentile is None else view.high_percentile
+    if low >= high:
+        raise InvalidRequestError.of_field(
+            f"{field}.high_percentile", f"{high} must be above low_percentile, which is {low}"
+        )
 
 
 def box_to_proto(box: Box) -> mask_pb2.BoundingBox:
