@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hooke.errors import ImageTooLargeError, ImageUnreadableError
 from hooke.images import DEFAULT_LIMITS, ImageLimits
-from hooke.masks.runs import Labels, check_labels, find_runs, label_dtype
+from hooke.masks.runs import Labels, Runs, check_labels, find_runs, label_dtype
 
 _MAX_CHARACTERS = 7
 """Of one count: 35 bits."""
@@ -65,22 +67,11 @@ def _encode_spans(
     per_run = used.sum(axis=1)
     object_of_run = np.cumsum(new_object) - 1
     per_object = np.bincount(object_of_run, weights=per_run).astype(np.int64)
-    flat = counts[used]
-    characters, count_sizes = _characters(flat, per_object)
-    object_of_count = np.repeat(np.arange(per_object.size), per_object)
-    byte_ends = np.cumsum(np.bincount(object_of_count, weights=count_sizes)).astype(np.int64)
-    text = characters.tobytes()
-    byte_starts = np.concatenate([[0], byte_ends[:-1]])
-    return {
-        int(name): text[start:end]
-        for name, start, end in zip(names[new_object], byte_starts, byte_ends, strict=True)
-    }
+    return dict(zip(names[new_object].tolist(), _texts(counts[used], per_object), strict=True))
 
 
-def _characters(
-    counts: NDArray[np.int64], per_object: NDArray[np.int64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The characters of the counts of several objects, and how many each count takes."""
+def _texts(counts: NDArray[np.int64], per_object: NDArray[np.int64]) -> list[bytes]:
+    """The encodings of several objects, each of at least one count."""
     object_starts = np.cumsum(per_object) - per_object
     position = np.arange(counts.size) - np.repeat(object_starts, per_object)
     rest = counts.copy()
@@ -95,7 +86,27 @@ def _characters(
         rest >>= 5
         open_ = open_ & (rest != np.where(bits & 0x10, -1, 0))
         columns[:, column] = bits + np.where(open_, 0x20, 0) + 48
-    return columns[used], used.sum(axis=1)
+    text = columns[used].tobytes()
+    byte_ends = np.cumsum(np.add.reduceat(used.sum(axis=1), object_starts)).tolist()
+    return [text[start:end] for start, end in pairwise([0, *byte_ends])]
+
+
+def encode_counts(counts: Sequence[Sequence[int]]) -> tuple[bytes, ...]:
+    """The compressed form of COCO's uncompressed run-length encodings, of all of them at once.
+
+    Args:
+        counts: for each mask the lengths of its runs, background first.
+
+    Raises:
+        ValueError: a mask has no counts, or a negative one.
+    """
+    if not counts:
+        return ()
+    per_object = np.array([len(of_mask) for of_mask in counts])
+    flat = np.fromiter(chain.from_iterable(counts), np.int64, int(per_object.sum()))
+    if (per_object == 0).any() or (flat < 0).any():
+        raise ValueError("the lengths of a mask's runs are one number or more, each 0 or more")
+    return tuple(_texts(flat, per_object))
 
 
 def encode_mask(mask: NDArray[np.bool_], shape: tuple[int, ...], *, top: int = 0, left: int = 0) -> bytes:
@@ -118,7 +129,7 @@ def encode_mask(mask: NDArray[np.bool_], shape: tuple[int, ...], *, top: int = 0
     column, row = np.nonzero(mask.T)
     places = (column + left).astype(np.int64) * rows + row + top
     if places.size == 0:
-        return _characters(np.array([size]), np.array([1]))[0].tobytes()
+        return _texts(np.array([size]), np.array([1]))[0]
     breaks = np.flatnonzero(np.diff(places) != 1)
     starts = places[np.concatenate([[0], breaks + 1])]
     ends = places[np.concatenate([breaks, [places.size - 1]])] + 1
@@ -151,16 +162,40 @@ def decode_mask(
     return mask
 
 
-def decode_labels(
+def decode_runs(
+    encodings: Sequence[bytes], shape: tuple[int, ...], limits: ImageLimits = DEFAULT_LIMITS
+) -> Runs:
+    """The runs of foreground of masks that may overlap: label 1 is the first mask's, and so on.
+
+    The runs go along the columns: `starts` are indices into the flattened transpose of the image. Unlike
+    those of a label image they go on from the bottom of a column to the top of the next.
+
+    Raises:
+        ImageUnreadableError, ImageTooLargeError: see `decode_mask`.
+    """
+    size = _check_shape(shape, limits)
+    decoded = _lengths(encodings, size)
+    starts = np.cumsum(decoded.lengths) - decoded.lengths - size * decoded.objects
+    inside = (decoded.positions % 2 == 1) & (decoded.lengths > 0)
+    return Runs(starts[inside], decoded.lengths[inside], decoded.objects[inside] + 1)
+
+
+def compose_labels(
     encodings: Sequence[bytes],
+    scores: Sequence[float] | NDArray[np.floating[Any]] | None,
     shape: tuple[int, ...],
-    scores: Sequence[float] | None = None,
     limits: ImageLimits = DEFAULT_LIMITS,
 ) -> Labels:
     """The label image of masks that may overlap: the first is 1, the second 2, and so on.
 
     Where masks overlap, the one of higher score is on top; without scores, the one that comes first. A
     mask that lies wholly under others leaves a gap in the labels.
+
+    Args:
+        encodings: the run-length encoding of each mask.
+        scores: one for each mask, or None.
+        shape: rows and columns of the image.
+        limits: largest image.
 
     Returns:
         H x W, uint16 for up to 65,535 masks, else uint32.
@@ -171,17 +206,13 @@ def decode_labels(
     """
     if scores is not None and len(scores) != len(encodings):
         raise ValueError(f"{len(scores)} scores for {len(encodings)} masks")
-    size = _check_shape(shape, limits)
-    flat = np.zeros(size, label_dtype(len(encodings)))
-    decoded = _lengths(encodings, size)
-    ends = np.cumsum(decoded.lengths) - size * decoded.objects
-    inside = decoded.positions % 2 == 1
-    starts, ends = (ends - decoded.lengths)[inside], ends[inside]
-    objects = decoded.objects[inside]
+    runs = decode_runs(encodings, shape, limits)
+    flat = np.zeros(shape[0] * shape[1], label_dtype(len(encodings)))
     # Painted from the bottom to the top: ascending score, among equals the first last.
     heights = np.zeros(len(encodings)) if scores is None else np.asarray(scores, np.float64)
-    order = np.lexsort((-objects, heights[objects]))
-    for label, start, end in zip(objects[order] + 1, starts[order], ends[order], strict=True):
+    order = np.lexsort((-runs.labels, heights[runs.labels - 1]))
+    columns = (runs.labels[order], runs.starts[order], (runs.starts + runs.lengths)[order])
+    for label, start, end in zip(*(column.tolist() for column in columns), strict=True):
         flat[start:end] = label
     labels: Labels = np.ascontiguousarray(flat.reshape(shape[::-1]).T)
     return labels

@@ -23,6 +23,8 @@ class Runs:
         starts: index of the first pixel in the flattened image.
         lengths: in pixels.
         labels: the label of each run; 0 is background.
+
+    Of a volume, the planes stand one after the other.
     """
 
     starts: NDArray[np.int64]
@@ -30,21 +32,24 @@ class Runs:
     labels: Labels
 
 
-def check_labels(labels: Labels) -> None:
+def check_labels(labels: Labels, *, volume_allowed: bool = False) -> None:
     """Check that an array is a label image.
 
     Raises:
-        ValueError: it is not H x W integers of at least one pixel, or a label is negative.
+        ValueError: it is not H x W integers of at least one pixel (or Z x H x W, where volumes are allowed), or
+            a label is negative.
     """
-    if labels.ndim != 2 or labels.size == 0 or labels.dtype.kind not in "ui":
-        raise ValueError(f"a label image is H x W integers, not {labels.dtype} of shape {labels.shape}")
+    dimensions = (2, 3) if volume_allowed else (2,)
+    if labels.ndim not in dimensions or labels.size == 0 or labels.dtype.kind not in "ui":
+        shapes = "H x W or Z x H x W" if volume_allowed else "H x W"
+        raise ValueError(f"a label image is {shapes} integers, not {labels.dtype} of shape {labels.shape}")
     if labels.dtype.kind == "i" and labels.min() < 0:
         raise ValueError(f"labels are 0 or more, not {labels.min()}")
 
 
 def find_runs(labels: Labels) -> Runs:
-    """The runs along the rows of a label image; of its transpose, those along the columns."""
-    width = labels.shape[1]
+    """The runs along the rows of a label image or volume; of an image's transpose, those along the columns."""
+    width = labels.shape[-1]
     flat = np.ascontiguousarray(labels).ravel()
     first = np.empty(flat.size, bool)
     np.not_equal(flat[1:], flat[:-1], out=first[1:])
@@ -54,15 +59,15 @@ def find_runs(labels: Labels) -> Runs:
 
 
 def relabel(labels: Labels) -> Labels:
-    """The label image with the labels 1 to N without gaps, in the same order.
+    """The label image or volume with the labels 1 to N without gaps, in the same order.
 
     Returns:
-        H x W, uint16 for up to 65,535 objects, else uint32.
+        The same shape, uint16 for up to 65,535 objects, else uint32.
 
     Raises:
         ValueError: the array is no label image.
     """
-    check_labels(labels)
+    check_labels(labels, volume_allowed=True)
     runs = find_runs(labels)
     present = np.unique(runs.labels[runs.labels > 0])
     dtype = label_dtype(present.size)

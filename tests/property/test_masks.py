@@ -43,7 +43,7 @@ def test_encodings_are_those_of_pycocotools(labels: NDArray[Any]) -> None:
         mask = np.asfortranarray(labels == label)
         assert counts == coco.encode(mask.view(np.uint8))["counts"]
         assert np.array_equal(masks.decode_mask(counts, labels.shape), mask)
-    returned = masks.decode_labels(list(encodings.values()), labels.shape)
+    returned = masks.compose_labels(list(encodings.values()), None, labels.shape)
     assert np.array_equal(returned, masks.relabel(labels))
 
 

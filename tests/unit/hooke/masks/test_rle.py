@@ -78,17 +78,28 @@ def test_runs_across_columns() -> None:
     assert masks.encode_labels(labels) == {1: reference(labels == 1)}
 
 
+# Run lengths as SAM writes them become the bytes that pycocotools makes of them, all masks at once.
+def test_uncompressed_encodings_are_compressed() -> None:
+    counts = [[63], [0, 63], [5, 1, 57], [0, 1, 40, 2, 20], [10, 20, 0, 3, 30]]
+    expected = [coco.frPyObjects({"size": [7, 9], "counts": each}, 7, 9)["counts"] for each in counts]
+    assert masks.encode_counts(counts) == tuple(expected)
+    assert masks.encode_counts([]) == ()
+    for wrong in ([[63], []], [[64, -1]]):
+        with pytest.raises(ValueError, match="runs"):
+            masks.encode_counts(wrong)
+
+
 # No object, no encodings.
 def test_an_empty_label_image() -> None:
     assert masks.encode_labels(np.zeros((3, 4), np.uint16)) == {}
-    assert masks.decode_labels([], (3, 4)).tolist() == [[0] * 4] * 3
+    assert masks.compose_labels([], None, (3, 4)).tolist() == [[0] * 4] * 3
 
 
 # Masks become the label image that they were made of.
 def test_label_images_come_back() -> None:
     labels = np.kron(np.arange(30, dtype=np.uint16).reshape(5, 6), np.ones((4, 3), np.uint16))
     encodings = masks.encode_labels(labels)
-    returned = masks.decode_labels(list(encodings.values()), labels.shape)
+    returned = masks.compose_labels(list(encodings.values()), None, labels.shape)
     assert returned.dtype == np.uint16
     assert np.array_equal(returned, labels)
 
@@ -101,9 +112,9 @@ def test_overlaps() -> None:
     encodings = [masks.encode_mask(mask, shape) for mask in (left, right)]
     first_on_top, second_on_top = [1, 1, 1, 1, 2, 2], [1, 1, 2, 2, 2, 2]
     for scores, row in ((None, first_on_top), ((0.1, 0.9), second_on_top), ((0.9, 0.1), first_on_top)):
-        assert masks.decode_labels(encodings, shape, scores).tolist() == [row] * 4
+        assert masks.compose_labels(encodings, scores, shape).tolist() == [row] * 4
     with pytest.raises(ValueError, match="scores"):
-        masks.decode_labels(encodings, shape, (0.5,))
+        masks.compose_labels(encodings, (0.5,), shape)
 
 
 # More objects than uint16 counts get a wider type.
@@ -112,7 +123,7 @@ def test_many_masks_need_uint32() -> None:
     labels = np.arange(1, 90_001, dtype=np.uint32).reshape(shape)
     encodings = masks.encode_labels(labels)
     assert len(encodings) == 90_000
-    returned = masks.decode_labels(list(encodings.values()), shape)
+    returned = masks.compose_labels(list(encodings.values()), None, shape)
     assert returned.dtype == np.uint32
     assert np.array_equal(returned, labels)
 
@@ -146,4 +157,4 @@ def test_shapes_are_checked() -> None:
     with pytest.raises(ImageTooLargeError):
         masks.decode_mask(reference(RING), (2**31, 2**31))
     with pytest.raises(ImageTooLargeError):
-        masks.decode_labels([reference(RING)], RING.shape, limits=ImageLimits(max_pixels=62))
+        masks.compose_labels([reference(RING)], None, RING.shape, limits=ImageLimits(max_pixels=62))
