@@ -13,10 +13,11 @@ from runtime.tasks import RateLimits
 class Pace:
     """How many calls may be under way at once against one rate limit of a provider.
 
-    It begins low and grows by one with every answer, until the provider first refuses for its rate; from then
-    on by one with every round of answers. A refusal halves it, once for all calls that were under way then, as
-    they all met the same limit. It grows only while it is what holds calls back: otherwise a quiet hour would
-    let the next burst through whole. What the provider says is left bounds it until that is said to be over.
+    It begins low and grows by one with every answer, until the provider first refuses for its rate; from
+    then on by one with every round of answers. A refusal halves it, once for all calls that were under way
+    then, as they all met the same limit. It grows only while it is what holds calls back: otherwise a quiet
+    hour would let the next burst through whole. What the provider says is left bounds it until that is said
+    to be over.
 
     Args:
         most: never more than this.
@@ -59,9 +60,8 @@ class Pace:
             tokens = usage.input_token_count + usage.output_token_count
             self._tokens_per_call += 0.2 * (tokens - self._tokens_per_call)
         if limits is not None and limits.reset_s is not None:
-            self._left = min(
-                _or_infinite(limits.remaining_requests), self._calls_for(limits.remaining_tokens)
-            )
+            requests = math.inf if limits.remaining_requests is None else limits.remaining_requests
+            self._left = min(requests, self._calls_for(limits.remaining_tokens))
             self._left_until = time.monotonic() + limits.reset_s
 
     def refused(self, begun_in: int) -> None:
@@ -73,10 +73,6 @@ class Pace:
 
     def _calls_for(self, tokens: int | None) -> float:
         return math.inf if tokens is None or self._tokens_per_call < 1 else tokens / self._tokens_per_call
-
-
-def _or_infinite(value: int | None) -> float:
-    return math.inf if value is None else value
 
 
 class Gate:
@@ -92,9 +88,8 @@ class Gate:
 
     def close(self, error: errors.ResourceExhaustedError) -> bool:
         """Refuse with this error for as long as it says; false if it does not say."""
-        seconds = (
-            self.QUOTA_S if isinstance(error, errors.UpstreamQuotaExhaustedError) else error.retry_after_s
-        )
+        used_up = isinstance(error, errors.UpstreamQuotaExhaustedError)
+        seconds = self.QUOTA_S if used_up else error.retry_after_s
         if not seconds:
             return False
         until = time.monotonic() + seconds
@@ -103,7 +98,7 @@ class Gate:
         return True
 
     def refusal(self) -> errors.ResourceExhaustedError | None:
-        """The error to refuse with, with the seconds that are left of its delay; None where the gate is open."""
+        """The error to refuse with, with what is left of its delay; None where the gate is open."""
         left_s = self._until - time.monotonic()
         if self._error is None or left_s <= 0:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
@@ -55,7 +55,7 @@ class ModelPrice(Price):
 class PriceList(_Strict):
     """Prices of the models of all providers on a day."""
 
-    date: datetime.date
+    date: dt.date
     providers: dict[str, dict[str, ModelPrice]]
 
     @classmethod

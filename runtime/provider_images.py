@@ -1,4 +1,4 @@
-"""Images as providers take them: PNG or JPEG within their limits, without a word about where they come from."""
+"""Images as providers take them: PNG or JPEG within their limits, and nothing but the samples."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class ProviderImage:
 def encode(image: Micrograph, limits: ProviderLimits) -> ProviderImage:
     """Encode an image for a provider.
 
-    An image beyond the limits on sides and pixels is scaled down (Lanczos, the ratio of its sides kept) to the
-    largest size within them. It becomes a PNG, which loses nothing; where that has too many bytes a JPEG; and
-    where that still has too many, a JPEG of an image half as large, and so on. Grey images become grey files.
-    Only the samples are written: no metadata of any kind, since the file is made anew from them.
+    An image beyond the limits on sides and pixels is scaled down (Lanczos, the ratio of its sides kept) to
+    the largest size within them. It becomes a PNG, which loses nothing; where that has too many bytes a JPEG;
+    and where that still has too many, a JPEG of an image half as large, and so on. Grey images become grey
+    files. No metadata of any kind is written: the file is made anew from the samples.
 
     Args:
         image: 8-bit, axes "YX" or "YXS".

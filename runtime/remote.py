@@ -34,8 +34,8 @@ class RemoteQueue:
 
     The counterpart of `runtime.scheduler.Scheduler`, with the same face. Calls that count against the same
     rate limit (see `RemoteAnswerer.rate_limit_of`) take turns in order of arrival. Once the provider has said
-    when to come back, calls are refused until then with the delay that is left, without asking: those who call
-    own the retries, here nothing is tried twice. Whoever leaves takes his call at the provider with him.
+    when to come back, calls are refused until then with the delay that is left, without asking: callers own
+    the retries, here nothing is tried twice. A caller who leaves takes the call at the provider along.
 
     Args:
         name: of the model, for metrics.
@@ -91,7 +91,8 @@ class RemoteQueue:
         Args:
             method: for metrics.
             task: what to ask.
-            key, pixels: not looked at: nothing is computed together, and nothing is computed here.
+            key: not looked at, since nothing is computed together.
+            pixels: not looked at, since nothing is computed here.
             timeout_s: time left for the answer; the call at the provider is cancelled when it is over.
 
         Raises:
