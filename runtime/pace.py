@@ -58,7 +58,8 @@ class Pace:
             self._limit = min(self._most, self._limit + step)
         if usage is not None:
             tokens = usage.input_token_count + usage.output_token_count
-            self._tokens_per_call += 0.2 * (tokens - self._tokens_per_call)
+            known = self._tokens_per_call or tokens
+            self._tokens_per_call = known + 0.2 * (tokens - known)
         if limits is not None and limits.reset_s is not None:
             requests = math.inf if limits.remaining_requests is None else limits.remaining_requests
             self._left = min(requests, self._calls_for(limits.remaining_tokens))
@@ -94,7 +95,7 @@ class Gate:
             return False
         until = time.monotonic() + seconds
         if until > self._until:
-            self._error, self._until = error, until
+            self._error, self._until = _again(error, seconds), until
         return True
 
     def refusal(self) -> errors.ResourceExhaustedError | None:
@@ -102,8 +103,10 @@ class Gate:
         left_s = self._until - time.monotonic()
         if self._error is None or left_s <= 0:
             return None
-        return type(self._error)(
-            self._error.message,
-            metadata=self._error.metadata,
-            retry_after_s=None if self._error.retry_after_s is None else left_s,
-        )
+        return _again(self._error, left_s)
+
+
+def _again(error: errors.ResourceExhaustedError, left_s: float) -> errors.ResourceExhaustedError:
+    """The error anew: kept as it was raised, its traceback would keep the images of its call."""
+    delay_s = None if error.retry_after_s is None else left_s
+    return type(error)(error.message, metadata=error.metadata, retry_after_s=delay_s)
