@@ -49,18 +49,21 @@ def choose(settings: TorchServerSettings) -> Accelerator:
     """
     import torch  # noqa: PLC0415  (see above)
 
-    match = _DEVICE.fullmatch("cuda" if _auto_finds_gpu(settings) else settings.device.replace("auto", "cpu"))
+    wanted = settings.device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    match = _DEVICE.fullmatch(wanted)
     if match is None:
-        raise SettingsError(f"{PREFIX}DEVICE: {settings.device!r} is none of auto, cpu, cuda, cuda:1, ...")
+        raise SettingsError(f"{PREFIX}DEVICE: {wanted!r} is none of auto, cpu, cuda, cuda:1, ...")
     dtype: torch.dtype = getattr(torch, settings.precision)
     suffix = "" if settings.precision == "float32" else settings.precision
-    if match.group() == "cpu":
+    if wanted == "cpu":
         return Accelerator(torch.device("cpu"), dtype, f"cpu ({suffix})" if suffix else "cpu")
     index = int(match["index"] or 0)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if index >= count:
         found = f"PyTorch finds {count} GPU(s)" if count else "PyTorch finds no GPU that it can use"
-        raise SettingsError(f"{PREFIX}DEVICE: there is no {settings.device}: {found}")
+        raise SettingsError(f"{PREFIX}DEVICE: there is no {wanted}: {found}")
     device = torch.device("cuda", index)
     # Emulated bfloat16 would be slower than float32, and not what was asked for.
     with torch.cuda.device(device):
@@ -70,12 +73,6 @@ def choose(settings: TorchServerSettings) -> Accelerator:
             )
     about = ", ".join(filter(None, (torch.cuda.get_device_name(device), suffix)))
     return Accelerator(device, dtype, f"{device} ({about})")
-
-
-def _auto_finds_gpu(settings: TorchServerSettings) -> bool:
-    import torch  # noqa: PLC0415
-
-    return settings.device == "auto" and bool(torch.cuda.is_available())
 
 
 def limit_threads(count: int) -> None:

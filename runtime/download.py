@@ -159,6 +159,7 @@ class _Download:
         try:
             answer = urllib.request.urlopen(request, timeout=_SILENCE_S)  # noqa: S310
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not self._part.size:
                 raise
             self._part.begin("")  # more is there than the server has
@@ -181,7 +182,7 @@ class _Download:
         if total and total - self._part.size > shutil.disk_usage(self._part.path.parent).free:
             raise OSError(errno.ENOSPC, "the disk is full")
         self._progress.update(self._bar, total=total, completed=self._part.size)
-        while chunk := answer.read(_CHUNK_BYTES):
+        while chunk := answer.read1(_CHUNK_BYTES):
             self._part.stream.write(chunk)
             self._progress.update(self._bar, completed=self._part.size)
         if total and self._part.size < total:
