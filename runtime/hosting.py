@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
 from importlib.metadata import version
+from typing import Any, Protocol
 
 from hooke import errors
 from hooke.types import ModelInfo, ModelState, Task
+from runtime.admission import Place
 from runtime.metrics import Metrics
-from runtime.scheduler import Limits, Scheduler
-from runtime.settings import ModelServerSettings
-from runtime.tasks import Classifier, Counter, Model, ModelCard, Segmenter
+from runtime.remote import RemoteQueue
+from runtime.scheduler import Computed, Limits, Scheduler
+from runtime.settings import ModelServerSettings, RemoteServerSettings
+from runtime.tasks import Answerer, Classifier, Counter, Model, ModelCard, RemoteAnswerer, Segmenter
 from runtime.workers import ChildHost, Host, LocalHost, ModelFactory, Worker
 
 CODE_VERSION = version("hooke")
@@ -17,7 +22,7 @@ CODE_VERSION = version("hooke")
 
 
 def tasks_of(model: type[Model]) -> frozenset[Task]:
-    """What a model can be asked: what it implements, and counting where it can segment."""
+    """What a model can be asked: what it implements, and what the runtime derives from that."""
     tasks = set()
     if issubclass(model, Segmenter):
         tasks |= {Task.SEGMENT, Task.COUNT}
@@ -25,7 +30,27 @@ def tasks_of(model: type[Model]) -> frozenset[Task]:
         tasks.add(Task.COUNT)
     if issubclass(model, Classifier):
         tasks.add(Task.CLASSIFY)
+    if issubclass(model, Answerer | RemoteAnswerer):
+        tasks |= {Task.ASK, Task.CLASSIFY, Task.COUNT}
     return frozenset(tasks)
+
+
+class TaskQueue(Protocol):
+    """What stands before a model; see Scheduler, and RemoteQueue for models that somebody else computes."""
+
+    async def start(self) -> ModelCard:
+        """Load the model, then begin to serve."""
+
+    async def close(self) -> None:
+        """Stop serving and close the model; what still waits is cancelled."""
+
+    def admit(self, task_name: str) -> AbstractContextManager[Place]:
+        """Hold a place for a request, or raise QueueFullError."""
+
+    async def submit(
+        self, method: str, task: Any, *, key: Hashable, pixels: int, timeout_s: float | None
+    ) -> Computed:
+        """Wait for the answer to one task."""
 
 
 class HostedModel:
@@ -45,15 +70,7 @@ class HostedModel:
         self.name = kind.name
         self.tasks = tasks_of(kind)
         self._workers = settings.workers
-        children: list[Host] = [ChildHost(factory) for _ in range(settings.workers)]
-        hosts = children or [LocalHost(factory)]
-        limits = Limits(
-            max_queue=settings.max_queue,
-            max_pending_bytes=settings.max_pending_bytes,
-            max_batch_size=settings.max_batch_size or kind.max_batch_size,
-            max_batch_pixels=settings.max_batch_pixels,
-        )
-        self.queue = Scheduler(self.name, [Worker(host) for host in hosts], limits, metrics)
+        self.queue = _queue(kind, factory, settings, metrics)
         self._card: ModelCard | None = None
         self._closing = False
 
@@ -90,7 +107,9 @@ class HostedModel:
             version=card.version,
             description=card.description,
             tasks=self.tasks,
-            state=ModelState.UNAVAILABLE if self._closing else ModelState.READY,
+            state=ModelState.UNAVAILABLE if self._closing or card.unavailable_reason else ModelState.READY,
+            state_message=card.unavailable_reason,
+            remote=card.remote,
             weights_digest=card.weights_digest,
             licences=card.licences,
             max_image_pixels=card.max_image_pixels,
@@ -127,3 +146,19 @@ class HostedModel:
                 f"this server has no model {model_name!r}, only {self.name!r}",
                 metadata={"model": model_name},
             )
+
+
+def _queue(
+    kind: type[Model], factory: ModelFactory, settings: ModelServerSettings, metrics: Metrics
+) -> TaskQueue:
+    if isinstance(settings, RemoteServerSettings):
+        return RemoteQueue(kind.name, factory, settings, metrics)
+    children: list[Host] = [ChildHost(factory) for _ in range(settings.workers)]
+    hosts = children or [LocalHost(factory)]
+    limits = Limits(
+        max_queue=settings.max_queue,
+        max_pending_bytes=settings.max_pending_bytes,
+        max_batch_size=settings.max_batch_size or kind.max_batch_size,
+        max_batch_pixels=settings.max_batch_pixels,
+    )
+    return Scheduler(kind.name, [Worker(host) for host in hosts], limits, metrics)

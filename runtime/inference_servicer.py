@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import grpc
-import numpy as np
 
-from hooke import codecs, errors, masks, status, wire
-from hooke.images import ImageLimits, Micrograph, View
-from hooke.types import Cost, IntensityRange, MaskFormat, Provenance, RenderedImage, Task
+from hooke import errors, status
+from hooke.images import View
+from hooke.types import MaskFormat, Task
 from hooke.v1 import image_pb2
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
-from runtime.hosting import CODE_VERSION, HostedModel
+from runtime import answers, prompting
+from runtime.admission import Place
+from runtime.answers import Origin
+from runtime.hosting import HostedModel
 from runtime.image_store import ImageStore
+from runtime.intake import Intake, TakenImage
 from runtime.metrics import Metrics
-from runtime.requests import ObjectQuestion, moved, read_classify_request, read_object_request
-from runtime.scheduler import Computed, Place
-from runtime.settings import ModelServerSettings, usable_cores
+from runtime.requests import (
+    AskRequest,
+    ClassQuestion,
+    ObjectQuestion,
+    read_ask_request,
+    read_classify_request,
+    read_object_request,
+)
+from runtime.scheduler import Computed
+from runtime.settings import ModelServerSettings
 from runtime.tasks import (
-    Classification,
+    Answerer,
+    AskTask,
+    Classifier,
     ClassifyTask,
     Counter,
     CountTask,
-    ObjectCount,
-    Segmentation,
+    Emitter,
+    RemoteAnswerer,
+    ScoreTask,
+    Segmenter,
     SegmentTask,
+    Turn,
 )
 
 NAME = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
@@ -45,12 +57,14 @@ T = TypeVar("T")
 class InferenceServicer(pb_grpc.InferenceServiceServicer):
     """Adapts the wire to one model: convert, ask, convert.
 
-    Images are decoded and answers encoded on a few threads, never on the event loop.
+    Whatever can segment can count. Whatever answers in words can classify and count: the question is put into
+    words, and the answer is read from what the model writes. Images are decoded and answers encoded on a few
+    threads, never on the event loop.
 
     Args:
         model: what answers.
         store: images that requests refer to by hash.
-        settings: limits on images.
+        settings: limits on images, and the deadline of streams that have none.
         metrics: of the process.
     """
 
@@ -58,174 +72,248 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         self, model: HostedModel, store: ImageStore, settings: ModelServerSettings, metrics: Metrics
     ) -> None:
         self._model = model
-        self._store = store
-        self._limits = ImageLimits(max_bytes=settings.max_image_bytes)
+        self._intake = Intake(model, store, settings)
+        self._default_deadline_s = settings.default_deadline_s
         self._metrics = metrics
-        self._threads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="codec")
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._intake.close()
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:  # noqa: N802
         """Find the objects of one image."""
         async with self._measured(Task.SEGMENT):
             self._model.require(request.model, Task.SEGMENT)
             question = read_object_request(request, self._model.kind, MaskFormat.LABEL_IMAGE)
-            return await self._find_objects(question, Task.SEGMENT, context, _segment_response)
+            return await self._find_objects(question, Task.SEGMENT, context, answers.segment_response)
 
     async def Count(self, request: pb.CountRequest, context: Context) -> pb.CountResponse:  # noqa: N802
-        """Count the objects of one image; whatever can segment can count."""
+        """Count the objects of one image."""
         async with self._measured(Task.COUNT):
             self._model.require(request.model, Task.COUNT)
             question = read_object_request(request, self._model.kind, MaskFormat.NONE)
             if issubclass(self._model.kind, Counter):
                 return await self._count(question, context)
-            return await self._find_objects(question, Task.COUNT, context, _count_response)
+            if issubclass(self._model.kind, Segmenter):
+                return await self._find_objects(question, Task.COUNT, context, answers.count_response)
+            return await self._count_in_words(question, context)
 
     async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:  # noqa: N802
         """Choose one of some classes for one image."""
-        started = time.perf_counter()
         async with self._measured(Task.CLASSIFY):
             card = self._model.require(request.model, Task.CLASSIFY)
-            question = read_classify_request(request, examples_required=card.examples_required)
-            with self._model.queue.admit(Task.CLASSIFY) as place:
-                image = await self._decode(place, question.image, question.view, "image")
-                examples = [
-                    (await self._decode(place, example, None, f"examples[{index}].image"), label)
-                    for index, (example, label) in enumerate(question.examples)
-                ]
-                task = ClassifyTask(image, question.labels, tuple(examples))
-                key = (question.labels, tuple((example.sha256, label) for example, label in examples))
-                computed = await self._compute("classify", task, key, context)
-                answer: Classification = computed.answer
-                ranked = sorted(
-                    zip(question.labels, answer.probabilities, strict=True), key=lambda pair: -pair[1]
-                )
-                return pb.ClassifyResponse(
-                    label=ranked[0][0],
-                    probabilities=[
-                        pb.ClassProbability(label=label, probability=value) for label, value in ranked
-                    ],
-                    provenance=wire.provenance_to_proto(self._provenance(image, answer)),
-                    cost=wire.cost_to_proto(_cost(computed, started)),
-                )
+            question = read_classify_request(
+                request, self._model.kind, examples_required=card.examples_required
+            )
+            if issubclass(self._model.kind, Classifier):
+                return await self._classify(question, context)
+            return await self._classify_in_words(question, context)
+
+    async def Ask(self, request: pb.AskRequest, context: Context) -> pb.AskResponse:  # noqa: N802
+        """Answer a question in words."""
+        async with self._measured(Task.ASK), self._asking(request, context) as (origin, task):
+            computed = await self._compute("answer", task, origin, task.timeout_s)
+            end = answers.ask_end(origin, computed, _order(origin, task.turns))
+            return pb.AskResponse(
+                text=computed.answer.text,
+                finish_reason=end.finish_reason,
+                provenance=end.provenance,
+                cost=end.cost,
+            )
+
+    async def StreamAsk(  # noqa: N802
+        self, request: pb.StreamAskRequest, context: Context
+    ) -> AsyncIterator[pb.StreamAskResponse]:
+        """Answer a question in words, piece by piece as they are written."""
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def send(text: str) -> None:
+            loop.call_soon_threadsafe(pieces.put_nowait, text)
+
+        async with self._measured(Task.ASK), self._asking(request, context, Emitter(send)) as (origin, task):
+            answering = asyncio.ensure_future(self._compute("answer", task, origin, task.timeout_s))
+            answering.add_done_callback(lambda _: pieces.put_nowait(None))
+            try:
+                while (piece := await pieces.get()) is not None:
+                    yield pb.StreamAskResponse(text_delta=piece)
+                computed = await answering
+            finally:
+                answering.cancel()
+            yield pb.StreamAskResponse(end=answers.ask_end(origin, computed, _order(origin, task.turns)))
 
     async def _find_objects(
         self,
         question: ObjectQuestion,
         task: Task,
         context: Context,
-        respond: Callable[..., T],
+        respond: Callable[[Origin, Computed, MaskFormat], T],
     ) -> T:
         started = time.perf_counter()
+        kind = self._model.kind
+        volume = issubclass(kind, Segmenter) and kind.takes_volume(question.parameters)
+        if volume and question.mask_format is MaskFormat.RLE:
+            raise errors.InvalidRequestError.of_field(
+                "mask_format", "run lengths are two-dimensional; ask for a label image of the volume"
+            )
         with self._model.queue.admit(task) as place:
-            image = await self._decode(place, question.image, question.view, "image")
-            segment_task = SegmentTask(image, question.diameter_px(image), question.parameters)
-            computed = await self._compute("segment", segment_task, _batch_key(question, image), context)
-
-            def encode() -> T:
-                answer: Segmentation = computed.answer
-                instances = masks.measure(answer.labels, image, answer.scores, answer.info_bar)
-                if question.mask_format is MaskFormat.RLE:
-                    rles = masks.encode_labels(answer.labels)
-                    instances = tuple(replace(found, rle=rles[found.label]) for found in instances)
-                wanted = question.mask_format is MaskFormat.LABEL_IMAGE
-                return respond(
-                    instances=wire.instances_to_proto(
-                        instances, width_px=image.width_px, height_px=image.height_px
-                    ),
-                    label_image=wire.label_image_to_proto(answer.labels) if wanted else None,
-                    provenance=wire.provenance_to_proto(self._provenance(image, answer)),
-                    cost=wire.cost_to_proto(_cost(computed, started)),
-                )
-
-            return await self._off_loop(encode)
+            image = await self._intake.take(place, question.image, question.view, volume=volume)
+            segment_task = SegmentTask(image.seen, question.diameter_px(image.raw), question.parameters)
+            origin = Origin(self._model, image, started)
+            computed = await self._compute(
+                "segment", segment_task, origin, context.time_remaining(), self._object_key(question, image)
+            )
+            return await self._intake.off_loop(lambda: respond(origin, computed, question.mask_format))
 
     async def _count(self, question: ObjectQuestion, context: Context) -> pb.CountResponse:
         started = time.perf_counter()
         with self._model.queue.admit(Task.COUNT) as place:
-            image = await self._decode(place, question.image, question.view, "image")
-            count_task = CountTask(image, question.diameter_px(image), question.parameters)
-            computed = await self._compute("count", count_task, _batch_key(question, image), context)
-            answer: ObjectCount = computed.answer
-            return pb.CountResponse(
-                count=answer.count,
-                provenance=wire.provenance_to_proto(self._provenance(image, answer)),
-                cost=wire.cost_to_proto(_cost(computed, started)),
+            image = await self._intake.take(place, question.image, question.view)
+            count_task = CountTask(image.seen, question.diameter_px(image.raw), question.parameters)
+            origin = Origin(self._model, image, started)
+            computed = await self._compute(
+                "count", count_task, origin, context.time_remaining(), self._object_key(question, image)
             )
+            return answers.bare_count_response(origin, computed)
+
+    async def _count_in_words(self, question: ObjectQuestion, context: Context) -> pb.CountResponse:
+        started = time.perf_counter()
+        with self._model.queue.admit(Task.COUNT) as place:
+            image = await self._intake.take(place, question.image, question.view)
+            examples = await self._take_examples(place, question.examples)
+            asked = prompting.ask_count(
+                image.seen,
+                question.prompt,
+                structured=self._structured,
+                examples=[(example.seen, count) for example, count in examples],
+            )
+            origin = Origin(self._model, image, started, tuple(example for example, _ in examples), asked)
+            computed = await self._answer(asked, origin, question.parameters, context)
+            reading = asked.read(computed.answer.text, computed.answer.finish_reason)
+            return answers.written_count_response(origin, computed, reading, _order(origin, asked.turns))
+
+    async def _classify(self, question: ClassQuestion, context: Context) -> pb.ClassifyResponse:
+        started = time.perf_counter()
+        with self._model.queue.admit(Task.CLASSIFY) as place:
+            image = await self._intake.take(place, question.image, question.view)
+            examples = await self._take_examples(place, question.examples)
+            task = ClassifyTask(
+                image.seen, question.labels, tuple((example.seen, label) for example, label in examples)
+            )
+            key = (question.labels, tuple((example.raw.sha256, label) for example, label in examples))
+            origin = Origin(self._model, image, started)
+            computed = await self._compute("classify", task, origin, context.time_remaining(), key)
+            return answers.class_response(origin, computed, question.labels)
+
+    async def _classify_in_words(self, question: ClassQuestion, context: Context) -> pb.ClassifyResponse:
+        started = time.perf_counter()
+        with self._model.queue.admit(Task.CLASSIFY) as place:
+            image = await self._intake.take(place, question.image, question.view)
+            examples = await self._take_examples(place, question.examples)
+            shown = [(example.seen, label) for example, label in examples]
+            others = tuple(example for example, _ in examples)
+            if question.by_likelihood:
+                asked = prompting.ask_class_for_likelihood(
+                    image.seen, question.labels, question.prompt, examples=shown
+                )
+                origin = Origin(self._model, image, started, others, asked)
+                score = ScoreTask(asked.turns, question.labels, asked.instructions, question.parameters)
+                computed = await self._compute("score", score, origin, context.time_remaining())
+                order = _order(origin, asked.turns)
+                return answers.class_response(origin, computed, question.labels, order)
+            asked = prompting.ask_class(
+                image.seen, question.labels, question.prompt, structured=self._structured, examples=shown
+            )
+            origin = Origin(self._model, image, started, others, asked)
+            computed = await self._answer(asked, origin, question.parameters, context)
+            reading = asked.read(computed.answer.text, computed.answer.finish_reason)
+            return answers.written_class_response(origin, computed, reading, _order(origin, asked.turns))
+
+    async def _answer(
+        self, asked: prompting.Asked, origin: Origin, parameters: Any, context: Context
+    ) -> Computed:
+        """Ask a model that takes words what was put into words."""
+        left_s = context.time_remaining()
+        task = AskTask(asked.turns, asked.instructions, asked.schema, parameters, left_s)
+        return await self._compute("answer", task, origin, left_s)
+
+    @asynccontextmanager
+    async def _asking(
+        self, request: AskRequest, context: Context, emit: Emitter | None = None
+    ) -> AsyncIterator[tuple[Origin, AskTask]]:
+        """Hold a place while a conversation is taken in and answered."""
+        started = time.perf_counter()
+        self._model.require(request.model, Task.ASK)
+        question = read_ask_request(request, self._model.kind)
+        left_s = context.time_remaining()
+        with self._model.queue.admit(Task.ASK) as place:
+            taken: list[TakenImage] = []
+            turns = []
+            for number, turn in enumerate(question.turns):
+                seen = []
+                for index, (message, view) in enumerate(turn.images):
+                    path = f"conversation.turns[{number}].images[{index}]"
+                    image = await self._intake.take(
+                        place, message, view, field=f"{path}.image", view_field=f"{path}.view"
+                    )
+                    taken.append(image)
+                    seen.append(image.seen)
+                turns.append(Turn(turn.role, turn.text, tuple(seen)))
+            origin = Origin(self._model, taken[0], started, tuple(taken[1:]))
+            yield (
+                origin,
+                AskTask(
+                    turns=tuple(turns),
+                    instructions=question.instructions,
+                    parameters=question.parameters,
+                    timeout_s=self._default_deadline_s if left_s is None else left_s,
+                    emit=emit,
+                ),
+            )
+
+    async def _take_examples(
+        self, place: Place, examples: Sequence[tuple[image_pb2.Image, T]], view: View | None = None
+    ) -> list[tuple[TakenImage, T]]:
+        taken = []
+        for index, (message, truth) in enumerate(examples):
+            field = f"examples[{index}].image"
+            image = await self._intake.take(place, message, view, field=field, view_field=field)
+            taken.append((image, truth))
+        return taken
 
     async def _compute(
-        self, method: str, task: SegmentTask | CountTask | ClassifyTask, key: Hashable, context: Context
+        self,
+        method: str,
+        task: SegmentTask | CountTask | ClassifyTask | AskTask | ScoreTask,
+        origin: Origin,
+        timeout_s: float | None,
+        key: Hashable = None,
     ) -> Computed:
         """Queue a task for as long as its caller waits."""
-        return await self._model.queue.submit(
-            method,
-            task,
-            key=key,
-            pixels=task.image.height_px * task.image.width_px,
-            timeout_s=context.time_remaining(),
-        )
-
-    async def _decode(
-        self, place: Place, message: image_pb2.Image, view: View | None, field: str
-    ) -> Micrograph:
-        """Read the header, hold the memory, decode, and choose the view that the model is to see."""
-        card = self._model.card
-        # Files are resolved here: the store belongs to the event loop, decoding happens on threads.
-        source = message.WhichOneof("source")
-        data = self._store.get(message.sha256) if source == "sha256" else message.encoded
-
-        def size_bytes() -> int:
-            if source == "pixels":
-                return len(message.pixels.data)
-            header = codecs.read_header(data, self._limits)
-            return math.prod(header.shape) * np.dtype(header.dtype).itemsize
-
-        def decode() -> Micrograph:
-            whole = codecs.from_image_proto(message, lambda _sha256: data, self._limits)
-            return codecs.select_view(whole, view, card.max_channel_count)
-
+        pixels = sum(image.pixel_count for image in (origin.image, *origin.others))
         try:
-            place.hold(await self._off_loop(size_bytes))
-            image = await self._off_loop(decode)
-        except errors.InvalidRequestError as error:
-            if field == "image":
-                raise
-            raise moved(error, field) from error
-        pixels = image.height_px * image.width_px
-        if pixels > card.max_image_pixels:
-            raise errors.ImageTooLargeError(
-                f"{field}: {image.height_px} x {image.width_px} are {pixels} pixels; "
-                f"{self._model.name} takes {card.max_image_pixels}"
-            )
-        return image
+            return await self._model.queue.submit(method, task, key=key, pixels=pixels, timeout_s=timeout_s)
+        finally:
+            if isinstance(task, AskTask | ScoreTask):
+                task.abandoned.set()  # answered or not: nobody waits any more
 
-    def _provenance(
-        self, image: Micrograph, answer: Segmentation | ObjectCount | Classification
-    ) -> Provenance:
-        card = self._model.card
-        ranges: tuple[IntensityRange, ...] = answer.intensity_ranges
-        return Provenance(
-            model=self._model.name,
-            model_version=card.version,
-            weights_digest=card.weights_digest,
-            code_version=CODE_VERSION,
-            image_sha256=image.sha256,
-            rendered_image=RenderedImage(
-                width_px=image.width_px,
-                height_px=image.height_px,
-                axes=image.axes,
-                sample_type=image.pixels.dtype.name,
-                intensity_ranges=ranges,
-            ),
-            parameters=answer.parameters,
-            pixel_size=image.pixel_size,
-            info_bar_box=answer.info_bar if isinstance(answer, Segmentation) else None,
+    @property
+    def _structured(self) -> bool:
+        kind = self._model.kind
+        return issubclass(kind, Answerer | RemoteAnswerer) and kind.structured_output
+
+    def _object_key(self, question: ObjectQuestion, image: TakenImage) -> Hashable:
+        """Tasks of equal keys share a batch: where parameters, axes, type and size agree, or all."""
+        if self._model.kind.mixed_batches:
+            return None
+        return (
+            question.parameters,
+            question.expected_diameter_px,
+            question.expected_diameter_um,
+            image.seen.axes,
+            image.seen.pixels.dtype.name,
+            image.seen.pixels.shape,
         )
-
-    async def _off_loop(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     @asynccontextmanager
     async def _measured(self, task: Task) -> AsyncIterator[None]:
@@ -239,7 +327,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         except errors.HookeError as error:
             code = status.code_of(error)
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):
             code = grpc.StatusCode.CANCELLED
             raise
         finally:
@@ -247,30 +335,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             self._metrics.request_seconds.labels(*labels).observe(time.perf_counter() - started)
 
 
-def _segment_response(**fields: Any) -> pb.SegmentResponse:
-    return pb.SegmentResponse(**fields)
-
-
-def _count_response(**fields: Any) -> pb.CountResponse:
-    return pb.CountResponse(count=len(fields["instances"]), **fields)
-
-
-def _batch_key(question: ObjectQuestion, image: Micrograph) -> Hashable:
-    """Tasks share a batch where parameters, axes, type and size agree."""
-    return (
-        question.parameters,
-        question.expected_diameter_px,
-        question.expected_diameter_um,
-        image.axes,
-        image.pixels.dtype.name,
-        image.pixels.shape,
-    )
-
-
-def _cost(computed: Computed, started: float) -> Cost:
-    return Cost(
-        queue_s=computed.queue_s,
-        compute_s=computed.compute_s,
-        total_s=time.perf_counter() - started,
-        batch_size=computed.batch_size,
-    )
+def _order(origin: Origin, turns: Sequence[Turn]) -> list[TakenImage]:
+    """The images of a request in the order in which they stand before the model."""
+    by_seen = {id(image.seen): image for image in (origin.image, *origin.others)}
+    return [by_seen[id(image)] for turn in turns for image in turn.images]

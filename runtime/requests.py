@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.message import Message
-from pydantic import ValidationError
 
 from hooke import wire
 from hooke.errors import ExamplesRequiredError, FieldViolation, InvalidRequestError
 from hooke.images import Micrograph, View
-from hooke.types import MaskFormat
-from hooke.v1 import image_pb2, inference_service_pb2
-from runtime.tasks import Model, Parameters
-
-T = TypeVar("T")
+from hooke.types import AnswerMode, MaskFormat, TurnRole
+from hooke.v1 import conversation_pb2, image_pb2, inference_service_pb2
+from runtime.checks import Checks
+from runtime.parameters import read_parameters
+from runtime.prompting import PromptOptions, likelihood_versions, prompt_versions
+from runtime.tasks import LabelScorer, Model, Parameters
 
 ObjectRequest = inference_service_pb2.SegmentRequest | inference_service_pb2.CountRequest
+AskRequest = inference_service_pb2.AskRequest | inference_service_pb2.StreamAskRequest
 
-
-@dataclass(slots=True)
-class Checks:
-    """Collects violations, so that a caller learns of all faults at once."""
-
-    violations: list[FieldViolation] = field(default_factory=list)
-
-    def add(self, name: str, description: str) -> None:
-        """Note that a field is wrong."""
-        self.violations.append(FieldViolation(name, description))
-
-    def attempt(self, convert: Callable[[], T], otherwise: T) -> T:
-        """Convert a field, noting what the conversion objects to."""
-        try:
-            return convert()
-        except InvalidRequestError as error:
-            self.violations.extend(error.violations)
-            return otherwise
-
-    def finish(self) -> None:
-        """Raise InvalidRequestError if anything was noted."""
-        if self.violations:
-            text = "; ".join(f"{found.field}: {found.description}" for found in self.violations)
-            raise InvalidRequestError(text, violations=self.violations)
+MAX_WORDS = 4000
+"""Most characters of a part of a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +35,8 @@ class ObjectQuestion:
     expected_diameter_um: float | None
     mask_format: MaskFormat
     parameters: Parameters | None
+    prompt: PromptOptions = field(default_factory=PromptOptions)
+    examples: tuple[tuple[image_pb2.Image, int], ...] = ()
 
     def diameter_px(self, image: Micrograph) -> float | None:
         """The expected diameter in pixels of this image.
@@ -86,6 +62,27 @@ class ClassQuestion:
     view: View | None
     labels: tuple[str, ...]
     examples: tuple[tuple[image_pb2.Image, str], ...]
+    parameters: Parameters | None
+    prompt: PromptOptions
+    by_likelihood: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTurn:
+    """A checked turn of a conversation, its images not yet decoded."""
+
+    role: TurnRole
+    text: str
+    images: tuple[tuple[image_pb2.Image, View | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WordQuestion:
+    """A checked Ask or StreamAsk request."""
+
+    turns: tuple[AskedTurn, ...]
+    instructions: str
+    parameters: Parameters | None
 
 
 def read_object_request(request: ObjectRequest, model: type[Model], default: MaskFormat) -> ObjectQuestion:
@@ -109,8 +106,18 @@ def read_object_request(request: ObjectRequest, model: type[Model], default: Mas
     mask_format = checks.attempt(
         lambda: wire.MASK_FORMATS.requested(request.mask_format, "mask_format", default), default
     )
-    view = _read_view(checks, request)
-    parameters = _read_parameters(checks, request, model)
+    view = _read_view(checks, request, "view")
+    parameters = read_parameters(checks, request, model)
+    prompt = PromptOptions()
+    examples: tuple[tuple[image_pb2.Image, int], ...] = ()
+    if isinstance(request, inference_service_pb2.CountRequest):
+        prompt = _read_prompt(checks, request.prompt)
+        _read_answer_mode(checks, request.prompt, likelihood_offered=False)
+        for index, example in enumerate(request.examples):
+            _check_image(checks, example.image, f"examples[{index}].image")
+            if example.count < 0:
+                checks.add(f"examples[{index}].count", f"{example.count} is no count; it must be 0 or more")
+        examples = tuple((example.image, example.count) for example in request.examples)
     checks.finish()
     return ObjectQuestion(
         image=request.image,
@@ -119,13 +126,20 @@ def read_object_request(request: ObjectRequest, model: type[Model], default: Mas
         expected_diameter_um=request.expected_diameter_um if diameter == "expected_diameter_um" else None,
         mask_format=mask_format,
         parameters=parameters,
+        prompt=prompt,
+        examples=examples,
     )
 
 
 def read_classify_request(
-    request: inference_service_pb2.ClassifyRequest, *, examples_required: bool
+    request: inference_service_pb2.ClassifyRequest, model: type[Model], *, examples_required: bool
 ) -> ClassQuestion:
     """Check a Classify request.
+
+    Args:
+        request: what came over the wire.
+        model: the class that is asked, for its own parameters and what it offers.
+        examples_required: whether it learns classes from examples.
 
     Raises:
         ExamplesRequiredError: the model learns from examples and there are none.
@@ -150,27 +164,64 @@ def read_classify_request(
         )
     if len(labels) < 2:
         checks.add("labels", "at least two classes are needed to choose from")
-    view = _read_view(checks, request)
+    view = _read_view(checks, request, "view")
+    parameters = read_parameters(checks, request, model)
+    prompt = _read_prompt(checks, request.prompt)
+    offered = issubclass(model, LabelScorer) and prompt.version in likelihood_versions()
+    mode = _read_answer_mode(checks, request.prompt, likelihood_offered=offered)
     checks.finish()
     return ClassQuestion(
         image=request.image,
         view=view,
         labels=labels,
         examples=tuple((example.image, example.label) for example in request.examples),
+        parameters=parameters,
+        prompt=prompt,
+        by_likelihood=offered and mode is not AnswerMode.GENERATION,
     )
 
 
-def moved(error: InvalidRequestError, field: str) -> InvalidRequestError:
+def read_ask_request(request: AskRequest, model: type[Model]) -> WordQuestion:
+    """Check an Ask or StreamAsk request.
+
+    Raises:
+        InvalidRequestError: with one violation for each fault.
+    """
+    checks = Checks()
+    turns = tuple(
+        _read_turn(checks, turn, f"conversation.turns[{index}]")
+        for index, turn in enumerate(request.conversation.turns)
+    )
+    roles = [turn.role for turn in turns]
+    by_turns = [TurnRole.MODEL if index % 2 else TurnRole.USER for index in range(len(turns))]
+    if not len(turns) % 2 or roles != by_turns:
+        checks.add(
+            "conversation.turns", "the user and the model speak by turns; the user begins and asks at the end"
+        )
+    elif not turns[-1].text.strip():
+        checks.add(f"conversation.turns[{len(turns) - 1}].text", "a question is required")
+    if turns and not any(turn.images for turn in turns):
+        checks.add("conversation.turns", "at least one image is required")
+    parameters = read_parameters(checks, request, model)
+    checks.finish()
+    return WordQuestion(turns, request.conversation.instructions, parameters)
+
+
+def moved(error: InvalidRequestError, field: str, view_field: str) -> InvalidRequestError:
     """The same error of an image that stands elsewhere in the request, for example in an example.
 
     Args:
-        error: its violations begin with "image", which is what decoding calls every image.
+        error: its violations begin with "image" or "view", which is what decoding calls every image and view.
         field: path of the image in the request.
+        view_field: path of its view.
     """
-    violations = [
-        FieldViolation(field + found.field.removeprefix("image"), found.description)
-        for found in error.violations
-    ]
+
+    def path(found: str) -> str:
+        if found.startswith("view"):
+            return view_field + found.removeprefix("view")
+        return field + found.removeprefix("image")
+
+    violations = [FieldViolation(path(found.field), found.description) for found in error.violations]
     return type(error)(f"{field}: {error.message}", metadata=error.metadata, violations=violations)
 
 
@@ -179,42 +230,69 @@ def _check_image(checks: Checks, image: image_pb2.Image, name: str) -> None:
         checks.add(name, "an image is required: set encoded, pixels or sha256")
 
 
-def _read_view(checks: Checks, request: ObjectRequest | inference_service_pb2.ClassifyRequest) -> View | None:
+def _read_turn(checks: Checks, turn: conversation_pb2.Turn, path: str) -> AskedTurn:
+    def role() -> TurnRole:
+        if turn.turn_role == 0:
+            raise InvalidRequestError.of_field(f"{path}.turn_role", "user or model is required")
+        return wire.TURN_ROLES.requested(turn.turn_role, f"{path}.turn_role", TurnRole.USER)
+
+    who = checks.attempt(role, TurnRole.USER)
+    images = []
+    for index, viewed in enumerate(turn.images):
+        _check_image(checks, viewed.image, f"{path}.images[{index}].image")
+        images.append((viewed.image, _read_view(checks, viewed, f"{path}.images[{index}].view")))
+    if who is TurnRole.MODEL:
+        if images:
+            checks.add(f"{path}.images", "only the user's turns have images")
+        if not turn.text:
+            checks.add(f"{path}.text", "what the model said is required")
+    return AskedTurn(who, turn.text, tuple(images))
+
+
+def _read_prompt(checks: Checks, prompt: conversation_pb2.Prompt) -> PromptOptions:
+    options = PromptOptions(
+        version=prompt.version or PromptOptions().version,
+        modality=prompt.modality,
+        object_name=prompt.object_name,
+        context=prompt.context,
+    )
+    if options.version not in prompt_versions():
+        known = ", ".join(prompt_versions())
+        checks.add("prompt.version", f"{options.version[:128]!r} is unknown; known are {known}")
+    for name in ("modality", "object_name", "context"):
+        if len(getattr(options, name)) > MAX_WORDS:
+            checks.add(f"prompt.{name}", f"at most {MAX_WORDS} characters are taken")
+    return options
+
+
+def _read_answer_mode(
+    checks: Checks, prompt: conversation_pb2.Prompt, *, likelihood_offered: bool
+) -> AnswerMode | None:
+    if prompt.answer_mode == 0:
+        return None
+    mode = checks.attempt(
+        lambda: wire.ANSWER_MODES.requested(prompt.answer_mode, "prompt.answer_mode", AnswerMode.GENERATION),
+        AnswerMode.GENERATION,
+    )
+    if mode is AnswerMode.LIKELIHOOD and not likelihood_offered:
+        checks.add(
+            "prompt.answer_mode",
+            "the model cannot say how likely an answer is, or not to a prompt of this version",
+        )
+    return mode
+
+
+def _read_view(
+    checks: Checks,
+    request: ObjectRequest | inference_service_pb2.ClassifyRequest | conversation_pb2.ViewedImage,
+    path: str,
+) -> View | None:
     if not request.HasField("view"):
         return None
-    return checks.attempt(lambda: wire.view_from_proto(request.view), None)
-
-
-def _read_parameters(checks: Checks, request: ObjectRequest, model: type[Model]) -> Parameters | None:
-    name = request.WhichOneof("parameters")
-    if name is None:
-        return None
-    if name != model.name or model.parameters_type is None:
-        checks.add(name, f"these are parameters of another model than {model.name}")
-        return None
+    view: View | None = None
     try:
-        return model.parameters_type(**_set_fields(getattr(request, name)))
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            path = ".".join((name, *(str(part) for part in problem["loc"])))
-            checks.add(path, problem["msg"])
-        return None
-
-
-def _set_fields(message: Message) -> dict[str, Any]:
-    """The fields that a message sets, enum values as lower-case text without their prefix."""
-    values: dict[str, Any] = {}
-    for descriptor, value in message.ListFields():
-        values[descriptor.name] = (
-            _enum_text(descriptor.enum_type, value) if descriptor.enum_type is not None else value
-        )
-    return values
-
-
-def _enum_text(enum: EnumDescriptor, number: int) -> str:
-    """The name of an enum value; an unknown number stays a number, which no parameter accepts."""
-    if number not in enum.values_by_number:
-        return str(number)
-    # Every zero value is named PREFIX_UNSPECIFIED, so it tells the prefix.
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return str(enum.values_by_number[number].name).removeprefix(prefix).lower()
+        view = wire.view_from_proto(request.view)
+    except InvalidRequestError as error:
+        for found in error.violations:
+            checks.add(path + found.field.removeprefix("view"), found.description)
+    return view

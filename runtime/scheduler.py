@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from hooke import errors
+from runtime.admission import Admission, Place
 from runtime.metrics import Metrics
-from runtime.tasks import ModelCard
+from runtime.tasks import AskTask, ModelCard
 from runtime.workers import Worker
 
 log = structlog.get_logger("hooke.scheduler")
@@ -51,19 +52,6 @@ class _Waiting:
     since: float = field(default_factory=time.perf_counter)
 
 
-@dataclass(slots=True, eq=False)
-class Place:
-    """The place of one admitted request."""
-
-    scheduler: Scheduler
-    task_name: str
-    held_bytes: int = 0
-
-    def hold(self, size_bytes: int) -> None:
-        """Hold memory for decoded pixels; see `Scheduler.hold`."""
-        self.scheduler.hold(self, size_bytes)
-
-
 class Scheduler:
     """Takes tasks in, forms batches of those that may share one, and hands them to free workers.
 
@@ -85,10 +73,14 @@ class Scheduler:
         self._metrics = metrics
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Condition()
-        self._admitted = 0
-        self._computing = 0
-        self._pending_bytes = 0
         self._seconds_per_task = 0.1
+        self._admission = Admission(
+            name,
+            limits.max_queue,
+            limits.max_pending_bytes,
+            lambda waiting: self._seconds_per_task * (waiting + 1) / len(self._workers),
+            metrics,
+        )
         self._slots: list[asyncio.Task[None]] = []
 
     async def start(self) -> ModelCard:
@@ -106,47 +98,13 @@ class Scheduler:
             waiting.future.cancel()
         await asyncio.gather(*(worker.close() for worker in self._workers))
 
-    @contextmanager
-    def admit(self, task_name: str) -> Iterator[Place]:
+    def admit(self, task_name: str) -> AbstractContextManager[Place]:
         """Hold a place for a request, from before its image is decoded until it is answered.
 
         Raises:
             QueueFullError: too many wait already; `retry_after_s` is when that should be over.
         """
-        if self._admitted - self._computing >= self._limits.max_queue:
-            raise self._full(task_name)
-        self._admitted += 1
-        place = Place(self, task_name)
-        try:
-            yield place
-        finally:
-            self._admitted -= 1
-            self._pending_bytes -= place.held_bytes
-
-    def hold(self, place: Place, size_bytes: int) -> None:
-        """Hold memory for the decoded pixels of an admitted request.
-
-        Raises:
-            QueueFullError: all requests together would hold too much; one image alone is always let in.
-            ImageTooLargeError: the images of this request alone would.
-        """
-        if place.held_bytes and place.held_bytes + size_bytes > self._limits.max_pending_bytes:
-            raise errors.ImageTooLargeError(
-                f"the images of the request decode to more than {self._limits.max_pending_bytes} bytes"
-            )
-        others = self._pending_bytes - place.held_bytes
-        if others and self._pending_bytes + size_bytes > self._limits.max_pending_bytes:
-            raise self._full(place.task_name)
-        place.held_bytes += size_bytes
-        self._pending_bytes += size_bytes
-
-    def _full(self, task_name: str) -> errors.QueueFullError:
-        waiting = self._admitted - self._computing
-        self._metrics.rejected.labels(self._name, task_name, errors.Reason.QUEUE_FULL).inc()
-        delay_s = min(max(0.05, self._seconds_per_task * (waiting + 1) / len(self._workers)), 60.0)
-        return errors.QueueFullError(
-            f"{waiting} requests wait already; try again in {delay_s:.1f} s", retry_after_s=delay_s
-        )
+        return self._admission.admit(task_name)
 
     async def submit(
         self, method: str, task: Any, *, key: Hashable, pixels: int, timeout_s: float | None
@@ -154,7 +112,7 @@ class Scheduler:
         """Wait for the answer to one task.
 
         Args:
-            method: task method of the model: "segment", "count" or "classify".
+            method: task method of the model, for example "segment".
             task: its argument.
             key: tasks of equal method and key may share a batch.
             pixels: rows times columns, for the batch limit.
@@ -225,8 +183,8 @@ class Scheduler:
         for waiting in batch:
             self._metrics.queue_seconds.labels(*labels).observe(started - waiting.since)
         self._metrics.batch_size.labels(*labels).observe(len(batch))
-        self._computing += len(batch)
-        self._metrics.in_flight.labels(self._name).set(self._computing)
+        self._admission.computing += len(batch)
+        self._metrics.in_flight.labels(self._name).set(self._admission.computing)
         try:
             answers = await worker.run(batch[0].method, [waiting.task for waiting in batch])
             if len(answers) != len(batch):
@@ -237,11 +195,12 @@ class Scheduler:
             raise
         except Exception as error:  # noqa: BLE001  (handed to whoever waits)
             answers = []
-            if len(batch) == 1:
-                _fail(batch[0], error)
+            for waiting in batch:
+                if len(batch) == 1 or _begun(waiting):
+                    _fail(waiting, error)
         finally:
-            self._computing -= len(batch)
-            self._metrics.in_flight.labels(self._name).set(self._computing)
+            self._admission.computing -= len(batch)
+            self._metrics.in_flight.labels(self._name).set(self._admission.computing)
         seconds = time.perf_counter() - started
         self._metrics.compute_seconds.labels(*labels).observe(seconds)
         self._seconds_per_task += 0.2 * (seconds / len(batch) - self._seconds_per_task)
@@ -263,6 +222,12 @@ class Scheduler:
 
     def _observe_depth(self) -> None:
         self._metrics.queue_depth.labels(self._name).set(len(self._queue))
+
+
+def _begun(waiting: _Waiting) -> bool:
+    """True if a part of the answer was handed on already: computing it again would repeat it."""
+    task = waiting.task
+    return isinstance(task, AskTask) and task.emit is not None and task.emit.begun
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

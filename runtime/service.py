@@ -55,14 +55,14 @@ class ModelService:
 
 
 def serve_model(kind: type[Model], settings_type: type[SettingsT]) -> None:
-    """Be the process of one model service; the model is built by calling its class.
+    """Be the process of one model service.
 
     Args:
-        kind: class of the model, which takes no arguments.
+        kind: class of the model, which is built from the settings.
         settings_type: what its settings are made of.
     """
 
     async def serve(settings: SettingsT) -> None:
-        await ModelService(kind, kind, settings).run()
+        await ModelService(kind, functools.partial(kind.from_settings, settings), settings).run()
 
     main(settings_type, serve)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024**2
@@ -98,6 +98,75 @@ class ModelServerSettings(ServerSettings):
     """Largest image file, in bytes."""
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+class TorchServerSettings(ModelServerSettings):
+    """What a server of one model that runs on PyTorch needs to know beside that."""
+
+    workers: Literal[0] = 0
+    """Always 0: one model fills its device, so it runs on a thread of the server. For a second GPU start a
+    second server, and name both to the gateway."""
+    weights_dir: Path = Path("weights")
+    """Folder of the weights, for all models. `python -m services.NAME fetch` puts them there."""
+    weights_download: bool = False
+    """Whether weights that are missing are downloaded at the start. Off by default: gigabytes are fetched
+    when somebody says so."""
+    device: str = "auto"
+    """Where the model runs: `cuda:0`, `cpu`, or `auto` for the first GPU if there is one."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Numbers that the heavy part computes with. float32 gives the published results; bfloat16 is faster on a
+    GPU and differs in the last digits."""
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
+    """Threads that PyTorch computes with on the CPU. One for each core by default; fewer where other services
+    share the machine, since threads that wait for each other are slower than one alone."""
+
+
+class RemoteServerSettings(ModelServerSettings):
+    """What a proxy for the models of a provider needs to know beside that."""
+
+    workers: Literal[0] = 0
+    """Always 0: a proxy waits for the network, and computes nothing."""
+    max_queue: Annotated[int, Field(ge=1)] = 512
+    """Most requests that wait; one more is QUEUE_FULL. More than for a model, since waiting costs little."""
+    max_concurrency: Annotated[int, Field(ge=1)] = 64
+    """Most calls under way at the provider; how many there really are adapts to its rate limits."""
+    silence_s: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds without a byte from the provider after which a call counts as failed. Models that think before
+    they write are silent for minutes; the deadline of a request ends its call earlier."""
+    jpeg_quality: Annotated[int, Field(ge=1, le=95)] = 92
+    """Quality of the JPEG that an image becomes where a PNG would be too large for the provider."""
+    prices_file: Path | None = None
+    """YAML file of prices that is used instead of the one that comes with Hooke; see runtime/prices.yaml."""
+
+
+def secret_of(name: str, value: SecretStr | None, file: Path | None) -> SecretStr | None:
+    """A secret that comes either from a variable or from a file named by another; None where there is none.
+
+    Args:
+        name: of the variable without its prefix; the other one ends in `_FILE`.
+        value: of the variable.
+        file: named by the other one; blank space around its content does not count.
+
+    Raises:
+        SettingsError: both are set, or the file cannot be read or is empty.
+    """
+    if file is None:
+        return value
+    variable = f"{PREFIX}{name}_FILE"
+    if value is not None:
+        raise SettingsError(f"{variable}: {PREFIX}{name} is set too; set one of them")
+    try:
+        content = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}: {file} cannot be read: {type(error).__name__}") from None
+    if not content:
+        raise SettingsError(f"{variable}: {file} is empty")
+    return SecretStr(content)
+
+
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
@@ -117,8 +186,3 @@ def load_settings(kind: type[SettingsT]) -> SettingsT:
             place = f"{'.'.join(inside)}: " if inside else ""
             lines.append(name + place + problem["msg"])
         raise SettingsError("\n".join(lines)) from None
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

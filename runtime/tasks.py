@@ -1,10 +1,10 @@
 """The task classes: what a model is asked, what it answers, and what it must implement.
 
-A model is one class that implements as many of `Segmenter`, `Counter`, `Classifier` and `Answerer` as it can.
-It never sees protobuf or gRPC. The runtime builds it, calls `load()` once, then the task methods with one or
-more tasks at a time, then `close()`; all of them on the same worker (a thread, or a process of its own), never
-two at a time, so a model needs no locks. A `RemoteAnswerer` asks somebody else and is called on the event loop
-instead, any number of times at once.
+A model is one class that implements as many of `Segmenter`, `Counter`, `Classifier` and `Answerer` as it
+can. It never sees protobuf or gRPC. The runtime builds it, calls `load()` once, then the task methods with
+one or more tasks at a time, then `close()`; all of them on the same worker (a thread, or a process of its
+own), never two at a time, so a model needs no locks. A `RemoteAnswerer` asks somebody else and is called on
+the event loop instead, any number of times at once.
 
 Whatever can segment can count, and whatever can answer in words can classify and count: see
 `runtime.inference_servicer` and `runtime.prompting`.
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 class Parameters(BaseModel):
     """A model's own parameters: field for field those of its message in the wire's `oneof parameters`.
 
-    Enum values arrive as lower-case text without their prefix, unspecified and absent ones as None. Messages
-    arrive as mappings of the same kind, which a field of a `Parameters` type takes; repeated fields as tuples;
-    an `Array` as a read-only float32 array.
+    Enum values arrive as lower-case text without their prefix, unspecified and absent ones not at all.
+    Messages arrive as mappings of the same kind, which a field of a `Parameters` type takes, repeated fields
+    as lists, an `Array` as a read-only float32 array.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,8 +107,8 @@ class Segmentation:
     """The objects of one image.
 
     Attributes:
-        labels: H x W integers (Z x H x W for a volume), 0 background, 1..N the objects without gaps; None where
-            objects may overlap.
+        labels: H x W integers (Z x H x W for a volume), 0 background, 1..N the objects without gaps; None
+            where objects may overlap.
         scores: N numbers from 0 to 1 in the order of the objects, or None.
         parameters: the parameters as used, chosen ones included.
         info_bar: the instrument's banner that was left out, in pixels.
@@ -153,6 +153,24 @@ class Turn:
     images: tuple[Micrograph, ...] = ()
 
 
+class Emitter:
+    """Takes the pieces of a text as they are written; may be called from any thread.
+
+    Args:
+        send: what is done with each piece.
+    """
+
+    def __init__(self, send: Callable[[str], None]) -> None:
+        self._send = send
+        self.begun = False
+        """True once there was a piece: from then on the task cannot be computed again unnoticed."""
+
+    def __call__(self, text: str) -> None:
+        """Hand on the next piece."""
+        self.begun = True
+        self._send(text)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AskTask:
     """Answer the last turn of a conversation in words.
@@ -163,8 +181,7 @@ class AskTask:
         schema: JSON schema that the text must follow; only for models with `structured_output`.
         parameters: of the model's `parameters_type`, or None for its defaults.
         timeout_s: time that the caller had left when the task was made; None: no end.
-        emit: takes each piece of the text as it is written, if the caller wants to read along. May be called
-            from any thread.
+        emit: takes each piece of the text as it is written, if the caller wants to read along.
         abandoned: set once nobody waits for the answer any more: stop writing and return what there is.
     """
 
@@ -173,7 +190,7 @@ class AskTask:
     schema: Mapping[str, Any] | None = None
     parameters: Any = None
     timeout_s: float | None = None
-    emit: Callable[[str], None] | None = None
+    emit: Emitter | None = None
     abandoned: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -341,6 +358,17 @@ class RemoteAnswerer(Model):
             CredentialsMissingError, CredentialsRejectedError, DeadlineExceededError, InvalidRequestError: see
                 their descriptions; never repeated here, since callers do that.
         """
+
+    def rate_limit_of(self, task: AskTask) -> str:
+        """Name of the provider's rate limit that a task counts against, usually that of the provider's model.
+
+        Tasks of one name share a queue. Few names in all.
+
+        Raises:
+            InvalidRequestError: the task asks for something that the provider does not have.
+        """
+        del task
+        return ""
 
     async def aclose(self) -> None:
         """Close connections; called once, before `close`."""
