@@ -1,4 +1,4 @@
-"""The two-dimensional view of an image that a model gets."""
+"""The view of an image that a model gets: a plane, or a stack of them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,38 @@ from hooke.codecs.arrays import invalid
 from hooke.images import Micrograph, View
 
 _WHOLE = View()
+_RGB = ("red", "green", "blue")
 
 
-def select_view(micrograph: Micrograph, view: View | None, max_channel_count: int) -> Micrograph:
-    """The view of an image in two dimensions: axes "YX", "YXC" or "YXS". Nothing is guessed.
+def select_view(
+    micrograph: Micrograph, view: View | None, max_channel_count: int, volume: bool = False
+) -> Micrograph:
+    """The view of an image in two dimensions, or of a stack. Nothing is guessed.
 
-    One channel, or a selection of one, gives "YX". RGB samples count as three channels for
-    `max_channel_count`; a model that takes fewer is expected to bring them to grey itself, so they are
-    never refused.
+    One channel, or a selection of one, gives an image without a channel axis. RGB samples count as three
+    channels for `max_channel_count`; a model that takes fewer is expected to bring them to grey itself, so
+    they are never refused. In a stack they are channels like any others.
 
     Args:
         micrograph: any image.
         view: what the request selects; None for nothing.
         max_channel_count: most channels that the model takes.
+        volume: whether all planes are kept; an image without planes becomes a stack of one.
+
+    Returns:
+        An image of axes "YX", "YXC" or "YXS", or "ZYX" or "ZYXC" for a volume.
 
     Raises:
-        InvalidRequestError: an index is out of range, or the image has several time points, planes or
-            too many channels and the view does not say which to use.
+        InvalidRequestError: an index is out of range or a name unknown, the image has several time points,
+            planes or too many channels and the view does not say which to use, or it selects a plane where
+            all are needed.
     """
     view = view or _WHOLE
     pixels, axes = micrograph.pixels, micrograph.axes
     pixels, axes = _at(pixels, axes, "T", view.time_index, "view.time_index", "time points")
-    if view.z_projection is None:
+    if volume:
+        pixels, axes = _stack(pixels, axes, view)
+    elif view.z_projection is None:
         pixels, axes = _at(pixels, axes, "Z", view.z_index, "view.z_index", "planes")
     else:
         if view.z_index is not None:
@@ -43,11 +53,16 @@ def select_view(micrograph: Micrograph, view: View | None, max_channel_count: in
     if "S" in axes and "C" in axes:
         pixels, axes, names = _channels(pixels, axes, names, view, 1)
     elif "S" in axes:
-        if view.channel_indices:
-            invalid("view.channel_indices", "the image has RGB samples and no channels to choose from")
-    elif "C" in axes or view.channel_indices:
+        if view.channel_indices or view.channel_names:
+            field = "view.channel_names" if view.channel_names else "view.channel_indices"
+            invalid(field, "the image has RGB samples and no channels to choose from")
+    elif "C" in axes or view.channel_indices or view.channel_names:
         pixels, axes, names = _channels(pixels, axes, names, view, max_channel_count)
-    order = "YX" + axes.replace("Y", "").replace("X", "")
+    if volume and "S" in axes:
+        axes, names = axes.replace("S", "C"), _RGB
+        if len(names) > max_channel_count:
+            invalid("view.channel_indices", f"RGB is 3 channels, but the model takes {max_channel_count}")
+    order = ("ZYX" if volume else "YX") + "".join(letter for letter in axes if letter not in "ZYX")
     pixels = np.transpose(pixels, [axes.index(letter) for letter in order])
     pixels = np.ascontiguousarray(pixels)
     pixels.flags.writeable = False
@@ -57,6 +72,14 @@ def select_view(micrograph: Micrograph, view: View | None, max_channel_count: in
         axes=order,
         channel_names=names if "C" in order or len(names) == 1 else (),
     )
+
+
+def _stack(pixels: NDArray[Any], axes: str, view: View) -> tuple[NDArray[Any], str]:
+    """Keep the planes, one where there is no such axis."""
+    for field, value in (("view.z_index", view.z_index), ("view.z_projection", view.z_projection)):
+        if value is not None:
+            invalid(field, "the parameters ask for the whole stack; leave it out")
+    return (pixels, axes) if "Z" in axes else (pixels[np.newaxis], "Z" + axes)
 
 
 def _at(
@@ -94,15 +117,15 @@ def _project(pixels: NDArray[Any], axes: str, projection: str) -> tuple[NDArray[
 def _channels(
     pixels: NDArray[Any], axes: str, names: tuple[str, ...], view: View, max_count: int
 ) -> tuple[NDArray[Any], str, tuple[str, ...]]:
-    """Take the channels that the view names, all of them where it names none."""
-    field = "view.channel_indices"
+    """Take the channels that the view selects, all of them where it selects none."""
+    field = "view.channel_names" if view.channel_names else "view.channel_indices"
     count = pixels.shape[axes.index("C")] if "C" in axes else 1
     present = ", ".join(f"{index}: {name}" for index, name in enumerate(names)) or f"0 to {count - 1}"
-    chosen = view.channel_indices or tuple(range(count))
+    chosen = _named(view, names) if view.channel_names else view.channel_indices or tuple(range(count))
     if not all(0 <= index < count for index in chosen):
         invalid(field, f"{list(chosen)} is out of range; the image has the channels {present}")
     if len(set(chosen)) != len(chosen):
-        invalid(field, f"{list(chosen)} names a channel twice")
+        invalid(field, f"{list(view.channel_names or chosen)} names a channel twice")
     if len(chosen) > max_count:
         invalid(
             field,
@@ -116,3 +139,17 @@ def _channels(
     if len(chosen) == 1:
         return pixels.take(0, axis=axis), axes.replace("C", ""), names
     return pixels, axes, names
+
+
+def _named(view: View, present: tuple[str, ...]) -> tuple[int, ...]:
+    """The indices of the channels that the view names."""
+    field = "view.channel_names"
+    if view.channel_indices:
+        invalid(field, "choose channels by name or by index, not both")
+    if not present:
+        invalid(field, "the channels of the image have no names; choose them by index")
+    for name in view.channel_names:
+        if present.count(name) != 1:
+            count = present.count(name) or "no"
+            invalid(field, f"{count} channels have the name {name!r}; there are {', '.join(present)}")
+    return tuple(present.index(name) for name in view.channel_names)

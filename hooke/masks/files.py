@@ -32,7 +32,7 @@ CSV_COLUMNS = (
 def write_label_tiff(
     path: str | Path | BinaryIO, labels: Labels, pixel_size: PixelSize | None = None
 ) -> None:
-    """Write a label image as a zlib-compressed TIFF file.
+    """Write a label image or volume as a zlib-compressed TIFF file.
 
     uint16, readable by ImageJ, where the highest label is at most 65,535; else uint32 as OME-TIFF, since
     ImageJ's TIFF has no 32-bit integers.
@@ -40,23 +40,24 @@ def write_label_tiff(
     Raises:
         ValueError: the array is no label image, or a label does not fit 32 bits.
     """
-    check_labels(labels)
+    check_labels(labels, volume_allowed=True)
     samples = labels.astype(label_dtype(int(labels.max())))
+    axes = "ZYX" if labels.ndim == 3 else "YX"
     if samples.dtype == np.uint32:
-        metadata = {"axes": "YX"} if pixel_size is None else {"axes": "YX"} | ome_pixel_size(pixel_size)
+        metadata = {"axes": axes} if pixel_size is None else {"axes": axes} | ome_pixel_size(pixel_size)
         tifffile.imwrite(path, samples, ome=True, compression="zlib", metadata=metadata)
     elif pixel_size is None:
-        tifffile.imwrite(path, samples, imagej=True, compression="zlib")
+        tifffile.imwrite(path, samples, imagej=True, compression="zlib", metadata={"axes": axes})
     else:
-        resolution = (1 / pixel_size.x_um, 1 / pixel_size.y_um)
+        spacing = {} if pixel_size.z_um is None else {"spacing": pixel_size.z_um}
         tifffile.imwrite(
             path,
             samples,
             imagej=True,
             compression="zlib",
-            resolution=resolution,
+            resolution=(1 / pixel_size.x_um, 1 / pixel_size.y_um),
             resolutionunit="NONE",
-            metadata={"unit": "um"},
+            metadata={"axes": axes, "unit": "um", **spacing},
         )
 
 

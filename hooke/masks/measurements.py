@@ -28,13 +28,13 @@ def measure(
     """Measure every object, in ascending order of the labels; gaps between labels are fine.
 
     Sizes in micrometres are given where the pixel size is known. The mean intensity is that of the raw
-    samples, averaged over the channels. Of an object in a volume, box, area, centroid, diameter and border are
-    those of its projection along Z, the intensity is that of all its voxels, and its extent is given.
+    samples, averaged over the channels. Of an object in a volume, box, area, centroid, diameter and border
+    are those of its projection along Z, the intensity is that of all its voxels, and its extent is given.
 
     Args:
         labels: H x W integers, or Z x H x W for a volume; 0 background.
-        micrograph: the image, of axes "YX", "YXC" or "YXS", or "ZYX" or "ZYXC" for a volume, and the same planes,
-            height and width.
+        micrograph: the image, of axes "YX", "YXC" or "YXS", or "ZYX" or "ZYXC" for a volume, and the same
+            number of planes, rows and columns.
         scores: one for each object, in the order of the labels; None where the model gives none.
         info_bar: the banner that was left out of the analysis, in pixels; objects that reach it touch the
             border of the field.

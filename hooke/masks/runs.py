@@ -36,8 +36,8 @@ def check_labels(labels: Labels, *, volume_allowed: bool = False) -> None:
     """Check that an array is a label image.
 
     Raises:
-        ValueError: it is not H x W integers of at least one pixel (or Z x H x W, where volumes are allowed), or
-            a label is negative.
+        ValueError: it is not H x W integers of at least one pixel (or Z x H x W, where volumes are allowed),
+            or a label is negative.
     """
     dimensions = (2, 3) if volume_allowed else (2,)
     if labels.ndim not in dimensions or labels.size == 0 or labels.dtype.kind not in "ui":
@@ -48,7 +48,7 @@ def check_labels(labels: Labels, *, volume_allowed: bool = False) -> None:
 
 
 def find_runs(labels: Labels) -> Runs:
-    """The runs along the rows of a label image or volume; of an image's transpose, those along the columns."""
+    """The runs along the rows of a label image or volume; of a transposed image, those along the columns."""
     width = labels.shape[-1]
     flat = np.ascontiguousarray(labels).ravel()
     first = np.empty(flat.size, bool)

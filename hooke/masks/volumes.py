@@ -17,8 +17,8 @@ def project(runs: Runs, plane: tuple[int, ...]) -> Runs:
         plane: rows and columns of a plane.
 
     Returns:
-        Runs without background, by ascending label, whose starts are places in the plane; no two of one object
-        overlap.
+        Runs without background, by ascending label, whose starts are places in the plane; no two of one
+        object overlap.
     """
     size = plane[0] * plane[1]
     inside = runs.labels > 0

@@ -11,6 +11,7 @@ from hooke.wire.answers import (
     written_from_proto,
     written_to_proto,
 )
+from hooke.wire.arrays import array_from_proto, arrays_from_proto, arrays_to_proto
 from hooke.wire.enums import (
     ANSWER_MODES,
     ANSWER_OUTCOMES,
@@ -43,6 +44,7 @@ from hooke.wire.images import (
     view_to_proto,
 )
 from hooke.wire.models import model_info_from_proto, model_info_to_proto
+from hooke.wire.parameters import message_from
 from hooke.wire.provenance import (
     cost_from_proto,
     cost_to_proto,
@@ -64,6 +66,9 @@ __all__ = [
     "TASKS",
     "TURN_ROLES",
     "EnumMap",
+    "array_from_proto",
+    "arrays_from_proto",
+    "arrays_to_proto",
     "ask_result_from_end",
     "ask_result_from_proto",
     "box_from_proto",
@@ -78,6 +83,7 @@ __all__ = [
     "instances_to_proto",
     "label_image_from_proto",
     "label_image_to_proto",
+    "message_from",
     "model_info_from_proto",
     "model_info_to_proto",
     "pixel_size_from_proto",

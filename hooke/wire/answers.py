@@ -8,11 +8,13 @@ from hooke.types import (
     AskResult,
     ClassifyResult,
     CountResult,
+    Extent,
     Instance,
     SegmentResult,
     WrittenAnswer,
 )
 from hooke.v1 import conversation_pb2, inference_service_pb2, mask_pb2
+from hooke.wire.arrays import arrays_from_proto
 from hooke.wire.enums import ANSWER_OUTCOMES, FINISH_REASONS
 from hooke.wire.images import box_from_proto, box_to_proto, label_image_from_proto
 from hooke.wire.provenance import cost_from_proto, provenance_from_proto
@@ -40,6 +42,7 @@ def instances_to_proto(
                 if found.rle is None
                 else mask_pb2.RleMask(width_px=width_px, height_px=height_px, counts=found.rle)
             ),
+            extent=None if found.extent is None else _extent_to_proto(found.extent),
         )
         for found in instances
     ]
@@ -63,8 +66,29 @@ def instances_from_proto(messages: Iterable[mask_pb2.Instance]) -> tuple[Instanc
             touches_border=message.touches_border,
             mean_intensity=message.mean_intensity,
             rle=message.rle.counts if message.HasField("rle") else None,
+            extent=_extent_from_proto(message.extent) if message.HasField("extent") else None,
         )
         for message in messages
+    )
+
+
+def _extent_to_proto(extent: Extent) -> mask_pb2.Extent:
+    return mask_pb2.Extent(
+        voxel_count=extent.voxel_count,
+        volume_um3=extent.volume_um3,
+        first_plane_index=extent.first_plane_index,
+        plane_count=extent.plane_count,
+        centroid_z=extent.centroid_z,
+    )
+
+
+def _extent_from_proto(message: mask_pb2.Extent) -> Extent:
+    return Extent(
+        voxel_count=message.voxel_count,
+        volume_um3=message.volume_um3 if message.HasField("volume_um3") else None,
+        first_plane_index=message.first_plane_index,
+        plane_count=message.plane_count,
+        centroid_z=message.centroid_z,
     )
 
 
@@ -92,13 +116,14 @@ def segment_result_from_proto(message: inference_service_pb2.SegmentResponse) ->
     """The answer to Segment.
 
     Raises:
-        ImageUnreadableError, ImageTooLargeError: the label image is not whole.
+        ImageUnreadableError, ImageTooLargeError: the label image or an array is not whole.
     """
     return SegmentResult(
         instances=instances_from_proto(message.instances),
         labels=label_image_from_proto(message.label_image) if message.HasField("label_image") else None,
         provenance=provenance_from_proto(message.provenance),
         cost=cost_from_proto(message.cost),
+        arrays=arrays_from_proto(message.arrays),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ from hooke.images import (
 from hooke.types import Box
 from hooke.v1 import image_pb2, mask_pb2
 from hooke.wire.enums import PIXEL_SIZE_SOURCES, PROJECTIONS
+from hooke.wire.packing import pack, unpack
 
 _LABEL_DTYPES: Mapping[int, np.dtype[Any]] = {
     mask_pb2.LabelType.LABEL_TYPE_UINT16: np.dtype("<u2"),
@@ -136,16 +136,18 @@ def box_from_proto(message: mask_pb2.BoundingBox) -> Box:
 
 
 def label_image_to_proto(labels: NDArray[np.integer[Any]]) -> mask_pb2.LabelImage:
-    """The message of a label image: uint16 where the highest label fits, else uint32.
+    """The message of a label image or volume: uint16 where the highest label fits, else uint32.
 
     Args:
-        labels: H x W integers, 0 background, at least 1 x 1.
+        labels: H x W or Z x H x W integers, 0 background, at least one pixel.
 
     Raises:
-        ValueError: a label is negative or above 4,294,967,295, or the array is not H x W integers.
+        ValueError: a label is negative or above 4,294,967,295, or the array is no label image.
     """
-    if labels.ndim != 2 or labels.size == 0 or labels.dtype.kind not in "ui":
-        raise ValueError(f"a label image is H x W integers, not {labels.dtype} of shape {labels.shape}")
+    if labels.ndim not in (2, 3) or labels.size == 0 or labels.dtype.kind not in "ui":
+        raise ValueError(
+            f"a label image is H x W or Z x H x W integers, not {labels.dtype} of shape {labels.shape}"
+        )
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high > np.iinfo(np.uint32).max:
         raise ValueError(f"labels must lie between 0 and 4294967295, not between {low} and {high}")
@@ -154,45 +156,34 @@ def label_image_to_proto(labels: NDArray[np.integer[Any]]) -> mask_pb2.LabelImag
         if high <= np.iinfo(np.uint16).max
         else mask_pb2.LabelType.LABEL_TYPE_UINT32
     )
-    samples = np.ascontiguousarray(labels, dtype=_LABEL_DTYPES[label_type])
     return mask_pb2.LabelImage(
-        height_px=labels.shape[0],
-        width_px=labels.shape[1],
+        height_px=labels.shape[-2],
+        width_px=labels.shape[-1],
         label_type=label_type,
-        data=zlib.compress(samples.data, level=_ZLIB_LEVEL),
+        data=pack(np.ascontiguousarray(labels, dtype=_LABEL_DTYPES[label_type]), _ZLIB_LEVEL),
+        plane_count=labels.shape[0] if labels.ndim == 3 else None,
     )
 
 
 def label_image_from_proto(
     message: mask_pb2.LabelImage, limits: ImageLimits = DEFAULT_LIMITS
 ) -> NDArray[np.integer[Any]]:
-    """A label image: H x W uint16 or uint32, read-only.
+    """A label image: H x W, or Z x H x W for a volume; uint16 or uint32, read-only.
 
     Raises:
         ImageTooLargeError: it has more pixels than the limits allow.
         ImageUnreadableError: the header and the data disagree, or the data is no zlib stream.
     """
-    height, width = message.height_px, message.width_px
+    shape: tuple[int, ...] = (message.height_px, message.width_px)
+    if message.HasField("plane_count"):
+        shape = (message.plane_count, *shape)
     dtype = _LABEL_DTYPES.get(message.label_type)
-    if height < 1 or width < 1 or dtype is None:
-        raise ImageUnreadableError(
-            f"the label image says {height} rows, {width} columns and label type {message.label_type}"
-        )
-    if height * width > limits.max_pixels:
+    if min(shape) < 1 or dtype is None:
+        raise ImageUnreadableError(f"the label image says shape {shape} and label type {message.label_type}")
+    if math.prod(shape) > limits.max_pixels:
         raise ImageTooLargeError(
-            f"the label image has {height} x {width} pixels; at most {limits.max_pixels} are taken"
+            f"the label image has the shape {shape}; at most {limits.max_pixels} pixels are taken"
         )
-    expected = height * width * dtype.itemsize
-    stream = zlib.decompressobj()
-    try:
-        # One byte more than expected, so that a longer stream is seen without unpacking it.
-        data = stream.decompress(message.data, expected + 1)
-    except zlib.error as error:
-        raise ImageUnreadableError(f"the label image is no zlib stream: {error}") from error
-    if len(data) != expected or not stream.eof or stream.unused_data:
-        raise ImageUnreadableError(
-            f"the label image says {height} x {width} {dtype.name}, {expected} bytes; its data is "
-            f"{'longer' if len(data) > expected or stream.unused_data else 'shorter or cut off'}"
-        )
-    labels: NDArray[np.integer[Any]] = np.frombuffer(data, dtype).reshape(height, width)
+    data = unpack(message.data, math.prod(shape) * dtype.itemsize, "the label image")
+    labels: NDArray[np.integer[Any]] = np.frombuffer(data, dtype).reshape(shape)
     return labels

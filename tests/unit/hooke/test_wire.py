@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,6 +65,9 @@ INSTANCE = types.Instance(
     rle=b"0123",
 )
 BARE_INSTANCE = types.Instance(2, types.Box(0, 0, 1, 1), None, 1, None, 0, 0, 1.1, None, False, 0.0)
+VOLUME_INSTANCES = tuple(
+    replace(BARE_INSTANCE, extent=types.Extent(9, volume_um3, 0, 3, 1.25)) for volume_um3 in (None, 0.5)
+)
 INFO = types.ModelInfo(
     name="classical",
     version="2",
@@ -210,8 +214,9 @@ def test_model_infos_go_there_and_back() -> None:
 
 # Objects keep all their numbers; absent scores, sizes and masks stay absent.
 def test_instances_go_there_and_back() -> None:
-    messages = wire.instances_to_proto([INSTANCE, BARE_INSTANCE], width_px=30, height_px=20)
-    assert wire.instances_from_proto(messages) == (INSTANCE, BARE_INSTANCE)
+    instances = (INSTANCE, BARE_INSTANCE, *VOLUME_INSTANCES)
+    messages = wire.instances_to_proto(instances, width_px=30, height_px=20)
+    assert wire.instances_from_proto(messages) == instances
     assert (messages[0].rle.width_px, messages[0].rle.height_px) == (30, 20)
 
 
@@ -276,9 +281,10 @@ def test_sample_results_go_there_and_back(outcome: types.SampleOutcome) -> None:
     ("highest", "dtype"), [(0, "uint16"), (65_535, "uint16"), (65_536, "uint32"), (2**32 - 1, "uint32")]
 )
 @pytest.mark.parametrize("given", ["int64", "uint64", ">u4"])
-def test_label_images_go_there_and_back(highest: int, dtype: str, given: str) -> None:
-    labels = np.zeros((5, 7), given)
-    labels[2, 3] = highest
+@pytest.mark.parametrize("shape", [(5, 7), (1, 5, 7), (3, 5, 7)])
+def test_label_images_go_there_and_back(highest: int, dtype: str, given: str, shape: tuple[int, ...]) -> None:
+    labels = np.zeros(shape, given)
+    labels[..., 2, 3] = highest
     message = wire.label_image_to_proto(labels)
     returned = wire.label_image_from_proto(message)
     assert returned.dtype == dtype
@@ -287,7 +293,8 @@ def test_label_images_go_there_and_back(highest: int, dtype: str, given: str) ->
 
 # What is no label image is not sent.
 @pytest.mark.parametrize(
-    "labels", [np.full((2, 2), -1), np.full((2, 2), 2**32), np.zeros((2, 2, 2), int), np.zeros((0, 3), int)]
+    "labels",
+    [np.full((2, 2), -1), np.full((2, 2), 2**32), np.zeros((1, 2, 2, 2), int), np.zeros((0, 3), int)],
 )
 def test_impossible_label_images_are_not_sent(labels: Any) -> None:
     with pytest.raises(ValueError, match="label"):
@@ -309,6 +316,9 @@ def label_message(**changes: Any) -> mask_pb2.LabelImage:
         {"width_px": 4},
         {"height_px": 0},
         {"width_px": -5},
+        {"plane_count": 0},
+        {"plane_count": -1},
+        {"plane_count": 2},
         {"label_type": 0},
         {"label_type": 9},
         {"label_type": mask_pb2.LabelType.LABEL_TYPE_UINT32},

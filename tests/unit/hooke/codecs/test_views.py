@@ -1,6 +1,8 @@
-"""The two-dimensional view that a model gets."""
+"""The view that a model gets: a plane, or a stack of them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +100,9 @@ def test_projection_of_one_plane() -> None:
         ("YX", View(channel_indices=(1,)), "view.channel_indices"),
         ("YXS", View(channel_indices=(0,)), "view.channel_indices"),
         ("CYXS", None, "view.channel_indices"),
+        ("CYX", View(channel_names=("DAPI",)), "view.channel_names"),
+        ("YXS", View(channel_names=("red",)), "view.channel_names"),
+        ("YX", View(channel_names=("DAPI",)), "view.channel_names"),
     ],
 )
 def test_what_is_not_selected_is_an_error(axes: str, view: View | None, field: str) -> None:
@@ -117,3 +122,77 @@ def test_what_needs_no_selection() -> None:
     assert codecs.select_view(single, None, 1).axes == "YX"
     assert codecs.select_view(single, View(0, 0, None, (0,)), 1).axes == "YX"
     assert codecs.select_view(image("CYXS"), View(channel_indices=(1,)), 1).axes == "YXS"
+
+
+# Channels by name come in the order of the names.
+def test_channels_by_name() -> None:
+    whole = image("CYX", ("DAPI", "GFP", "Cy5"))
+    seen = codecs.select_view(whole, View(channel_names=("Cy5", "DAPI")), 2)
+    assert (seen.axes, seen.channel_names) == ("YXC", ("Cy5", "DAPI"))
+    assert np.array_equal(seen.pixels, whole.pixels[[2, 0]].transpose(1, 2, 0))
+    grey = codecs.from_array(np.zeros((4, 5), np.uint8), channel_names=("DAPI",))
+    assert codecs.select_view(grey, View(channel_names=("DAPI",)), 1).axes == "YX"
+
+
+# A name that is not there, or not once, is an error that lists the names; so is one beside an index.
+@pytest.mark.parametrize(
+    ("names", "view", "text"),
+    [
+        (("DAPI", "GFP", "Cy5"), View(channel_names=("dapi",)), "no channels.*DAPI, GFP, Cy5"),
+        (("GFP", "GFP", "Cy5"), View(channel_names=("GFP",)), "2 channels"),
+        (("DAPI", "GFP", "Cy5"), View(channel_names=("GFP", "GFP")), "twice"),
+        (("DAPI", "GFP", "Cy5"), View(channel_names=("GFP",), channel_indices=(1,)), "not both"),
+        (("DAPI", "GFP", "Cy5"), View(channel_names=("DAPI", "GFP", "Cy5")), "the model takes 2"),
+        ((), View(channel_names=("GFP",)), "have no names"),
+    ],
+)
+def test_names_that_do_not_fit(names: tuple[str, ...], view: View, text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=text) as caught:
+        codecs.select_view(image("CYX", names), view, 2)
+    assert caught.value.violations[0].field == "view.channel_names"
+
+
+# A volume keeps its planes, with the channels last.
+@pytest.mark.parametrize(
+    ("axes", "view", "seen_axes"),
+    [
+        ("ZYX", None, "ZYX"),
+        ("YX", None, "ZYX"),
+        ("CZYX", None, "ZYXC"),
+        ("ZCYX", None, "ZYXC"),
+        ("CYX", None, "ZYXC"),
+        ("TCZYX", View(time_index=1, channel_indices=(2,)), "ZYX"),
+        ("ZYXS", None, "ZYXC"),
+        ("CZYXS", View(channel_indices=(1,)), "ZYXC"),
+    ],
+)
+def test_volumes_keep_their_planes(axes: str, view: View | None, seen_axes: str) -> None:
+    whole = image(axes)
+    seen = codecs.select_view(whole, view, 3, volume=True)
+    assert seen.axes == seen_axes
+    assert seen.pixels.shape[0] == (SIZES["Z"] if "Z" in axes else 1)
+    for z in range(seen.pixels.shape[0]):
+        plane = View(z_index=z if "Z" in axes else None)
+        if view is not None:
+            plane = replace(view, z_index=z)
+        assert np.array_equal(seen.pixels[z], codecs.select_view(whole, plane, 3).pixels)
+    assert seen.pixels.flags.c_contiguous
+    assert not seen.pixels.flags.writeable
+
+
+# RGB samples of a stack are channels with names.
+def test_colours_of_a_stack() -> None:
+    assert codecs.select_view(image("ZYXS"), None, 3, volume=True).channel_names == ("red", "green", "blue")
+    with pytest.raises(InvalidRequestError, match="the model takes 2"):
+        codecs.select_view(image("ZYXS"), None, 2, volume=True)
+
+
+# Where the whole stack is asked for, a plane or a projection contradicts it.
+@pytest.mark.parametrize(
+    ("view", "field"),
+    [(View(z_index=0), "view.z_index"), (View(z_projection="max"), "view.z_projection")],
+)
+def test_a_stack_has_no_plane_selected(view: View, field: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        codecs.select_view(image("ZYX"), view, 1, volume=True)
+    assert caught.value.violations[0].field == field

@@ -112,6 +112,7 @@ def test_nothing_to_measure() -> None:
         np.full((12, 16), -1),
         np.zeros((0, 0), int),
         np.zeros(3, int),
+        np.zeros((1, 12, 16), int),
     ],
 )
 def test_labels_that_do_not_fit(labels: np.ndarray) -> None:
