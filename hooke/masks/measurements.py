@@ -177,4 +177,5 @@ def _mean_intensities(runs: Runs, micrograph: Micrograph) -> NDArray[np.float64]
     inside = runs.labels > 0
     _, index = np.unique(runs.labels[inside], return_inverse=True)
     sizes = np.bincount(index, weights=runs.lengths[inside])
-    return np.bincount(index, weights=sums[inside]) / (sizes * channels.shape[-1])
+    means: NDArray[np.float64] = np.bincount(index, weights=sums[inside]) / (sizes * channels.shape[-1])
+    return means
