@@ -144,6 +144,7 @@ class FakeServer:
             await asyncio.wait_for(asyncio.shield(gone), seconds)
         except TimeoutError:
             gone.cancel()
+            await asyncio.wait([gone])  # nobody else may read before it has let go
             return True
         self.left.release()
         return False
