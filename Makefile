@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+TORCH := $(VENV)/.torch-installed
 PROTOC_VENV := .venv-protos
 PROTOC_STAMP := $(PROTOC_VENV)/.installed
 PROTOS := $(wildcard protos/hooke/v1/*.proto)
@@ -25,7 +26,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
-setup: $(DEV) ## Create .venv with all that development needs
+setup: $(DEV) ## Create .venv with what development needs, without PyTorch
 
 .PHONY: demo
 demo: $(RUNTIME) ## Evaluate simulated micrographs through the whole stack and show the report's path
@@ -40,12 +41,12 @@ down: $(RUNTIME) ## Stop what 'make up' started
 	@$(BIN)/python -m deploy.stack down
 
 .PHONY: test
-test: $(DEV) ## Run every test
+test: $(TORCH) ## Run every test; installs PyTorch first, several gigabytes
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 .PHONY: test-fast
 test-fast: $(DEV) ## Run the unit and property tests that take no more than a moment
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow and not e2e" tests/unit tests/property
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow and not e2e and not torch" tests/unit tests/property
 
 .PHONY: lint
 lint: $(DEV) ## Check style, types, direction of imports, topology and generated documentation
@@ -74,13 +75,14 @@ protos-check: $(PROTOC_STAMP) $(DEV) ## Check that stubs are fresh and the wire 
 	else echo "buf breaking against $$release"; $(BIN)/buf breaking --against ".git#tag=$$release"; fi
 
 .PHONY: pins
-pins: $(DEV) ## Write the versions that are installed now into constraints/base.txt
-	@{ echo "# Exact versions of everything that 'make setup' installs; a constraints file for pip (-c)."; \
+pins: $(TORCH) ## Write the versions that are installed now into constraints/base.txt
+	@{ echo "# Exact versions of everything that 'make setup' and 'make test' install; a constraints file for pip (-c)."; \
+	echo "# Written on Linux: what only Linux needs (nvidia-*, triton) stands here too, and disturbs nobody."; \
 	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > constraints/base.txt
-	@touch $(RUNTIME) $(DEV)
+	@touch $(RUNTIME) $(DEV) $(TORCH)
 
 .PHONY: bench
-bench: $(DEV) ## Measure speed as ratios, side by side in one run
+bench: $(TORCH) ## Measure speed as ratios, side by side in one run
 	@$(BIN)/python -m benchmarks
 
 # $(call generate,FOLDER) writes the stubs to FOLDER/hooke/v1.
@@ -101,6 +103,11 @@ $(DEV): pyproject.toml constraints/base.txt | $(BIN)/python
 	@echo "Installing what development needs into $(VENV) ..."
 	@$(install) '.[dev]'
 	@touch $(RUNTIME) $@
+
+$(TORCH): pyproject.toml constraints/base.txt | $(BIN)/python
+	@echo "Installing PyTorch and the models that run on it into $(VENV): about 3 GB to download, 6 GB on disk ..."
+	@$(install) '.[dev-torch]'
+	@touch $(RUNTIME) $(DEV) $@
 
 $(PROTOC_STAMP): constraints/protos.txt
 	@$(call venv,$(PROTOC_VENV))

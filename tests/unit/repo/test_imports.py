@@ -7,8 +7,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = ["hooke", "runtime", "gateway", "evaluator", "services.classical"]
-HEAVY = {"torch", "transformers", "cellpose", "segment_anything", "openai", "google.genai"}
+SERVICES = sorted(f"services.{path.parent.name}" for path in ROOT.glob("services/*/__main__.py"))
+PACKAGES = ["hooke", "runtime", "gateway", "evaluator", *SERVICES]
+HEAVY = {
+    "accelerate",
+    "bitsandbytes",
+    "cellpose",
+    "cv2",
+    "google.genai",
+    "huggingface_hub",
+    "openai",
+    "segment_anything",
+    "torch",
+    "torchvision",
+    "transformers",
+}
 
 # Every module of the package, not only those that its __init__ imports; __main__ would start it.
 IMPORT_ALL = """\
@@ -29,7 +42,8 @@ def imported_by(package: str) -> set[str]:
     return set(done.stdout.split())
 
 
-# No package that runs without a GPU or a provider's key imports a library that needs one.
+# No package imports a library that is there for a single model, not even that model's own: it does so in
+# `load`, so that its settings, its parameters and its help are there without.
 @pytest.mark.parametrize("package", PACKAGES)
 def test_light(package: str) -> None:
     modules = imported_by(package)

@@ -25,19 +25,25 @@ def pins(name: str) -> dict[str, str]:
     return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in requirements}
 
 
-def installed_closure() -> dict[str, str]:
-    """Package -> version of everything that `make setup` installs, followed through what is installed."""
-    waiting = [Requirement(text) for text in PROJECT["dependencies"]]
-    waiting += [Requirement(text) for texts in PROJECT["optional-dependencies"].values() for text in texts]
+def installed_closure(extra: str) -> dict[str, str]:
+    """Package -> version of everything that an extra of ours installs, followed through what is installed."""
+    waiting = [*map(Requirement, PROJECT["dependencies"]), Requirement(f"hooke[{extra}]")]
     found: dict[str, str] = {}
     seen = set()
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
         key = (name, frozenset(requirement.extras))
-        if key in seen or name == "hooke":
+        if key in seen:
             continue
         seen.add(key)
+        if name == "hooke":
+            waiting += [
+                Requirement(text)
+                for own in requirement.extras
+                for text in PROJECT["optional-dependencies"][own]
+            ]
+            continue
         found[name] = metadata.version(name)
         for text in metadata.requires(name) or []:
             dependency = Requirement(text)
@@ -47,11 +53,28 @@ def installed_closure() -> dict[str, str]:
     return found
 
 
-# Everything that `make setup` installs has an exact pin, and what is installed is what is pinned.
-def test_everything_is_pinned() -> None:
-    closure = installed_closure()
+# Everything that `make setup` and `make test` install has an exact pin, and what is installed is what is pinned.
+@pytest.mark.parametrize("extra", ["dev", pytest.param("dev-torch", marks=pytest.mark.torch)])
+def test_everything_is_pinned(extra: str) -> None:
+    closure = installed_closure(extra)
     pinned = pins("base.txt")
     assert {name: pinned.get(name) for name in closure} == closure
+
+
+# What `make setup` installs is without the libraries that take gigabytes.
+def test_setup_is_light() -> None:
+    assert not {"torch", "torchvision", "transformers", "cellpose"} & installed_closure("dev").keys()
+
+
+# Every service can be installed alone: its extra is one of those that development installs.
+def test_every_service_has_its_extra() -> None:
+    services = {path.parent.name for path in ROOT.glob("services/*/__main__.py")}
+    extras = PROJECT["optional-dependencies"]
+    assert services <= extras.keys()
+    installed = {
+        own for extra in ("dev", "dev-torch") for text in extras[extra] for own in Requirement(text).extras
+    }
+    assert services <= installed
 
 
 # Stubs are made by the oldest gRPC and protobuf that the wheel accepts, which is what makes it true that
