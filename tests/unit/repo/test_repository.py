@@ -53,7 +53,7 @@ def installed_closure(extra: str) -> dict[str, str]:
     return found
 
 
-# Everything that `make setup` and `make test` install has an exact pin, and what is installed is what is pinned.
+# Everything that `make setup` and `make test` install has an exact pin, and that is what is installed.
 @pytest.mark.parametrize("extra", ["dev", pytest.param("dev-torch", marks=pytest.mark.torch)])
 def test_everything_is_pinned(extra: str) -> None:
     closure = installed_closure(extra)
