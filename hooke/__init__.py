@@ -14,18 +14,42 @@ from hooke import errors, types
 from hooke._channel import Tls
 from hooke.aio import AsyncClient
 from hooke.client import Client
+from hooke.conversations import Prompt, Turn
 from hooke.errors import HookeError
 from hooke.images import Micrograph, PixelSize, View
-from hooke.types import ClassicalParameters
+from hooke.parameters import (
+    CellposeParameters,
+    ClassicalParameters,
+    Decoding,
+    GeminiParameters,
+    LlavaParameters,
+    OpenaiParameters,
+    SamParameters,
+    SamPoint,
+)
+from hooke.streams import AnswerStream, AsyncAnswerStream
+from hooke.types import Box
 
 __all__ = [
+    "AnswerStream",
+    "AsyncAnswerStream",
     "AsyncClient",
+    "Box",
+    "CellposeParameters",
     "ClassicalParameters",
     "Client",
+    "Decoding",
+    "GeminiParameters",
     "HookeError",
+    "LlavaParameters",
     "Micrograph",
+    "OpenaiParameters",
     "PixelSize",
+    "Prompt",
+    "SamParameters",
+    "SamPoint",
     "Tls",
+    "Turn",
     "View",
     "errors",
     "types",

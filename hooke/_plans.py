@@ -15,21 +15,24 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from hooke import errors, types, wire
+from hooke._carriage import Upload, upload_of
 from hooke._channel import new_request_id
 from hooke._requests import (
-    ImageSource,
     ObjectOptions,
     Question,
-    Upload,
+    WordOptions,
+    ask_question,
     checked_member,
     checked_model,
     classify_question,
-    objects_question,
-    upload_of,
+    count_question,
+    segment_question,
 )
-from hooke._steps import Call, KnownImages, Page, Patience, Pause, Plan, Work
+from hooke._steps import PING, Call, KnownImages, Open, Page, Patience, Pause, Plan, Work
+from hooke.conversations import Prompt, Turn
 from hooke.errors import HookeError, InvalidRequestError
-from hooke.images import View
+from hooke.images import ImageSource, View
+from hooke.parameters import WordParameters
 from hooke.v1 import evaluation_service_pb2 as evaluation_pb2
 from hooke.v1 import image_service_pb2, inference_service_pb2, model_service_pb2
 
@@ -46,7 +49,7 @@ def explained(plan: Plan[R]) -> Plan[R]:
         if "code" not in late.metadata:  # the server itself said so, hence there is one
             raise
         try:
-            yield Call("Check", health_pb2.HealthCheckRequest(), probe=True)
+            yield Call("Check", PING, probe=True)
         except errors.UnavailableError as away:
             raise away from late
         except HookeError:
@@ -56,14 +59,21 @@ def explained(plan: Plan[R]) -> Plan[R]:
 
 def segment(image: ImageSource, options: ObjectOptions, known: KnownImages) -> Plan[types.SegmentResult]:
     """Find the objects in an image."""
-    prepare = partial(objects_question, inference_service_pb2.SegmentRequest, image, options)
-    return _ask("Segment", options.model, prepare, wire.segment_result_from_proto, known)
+    prepare = partial(segment_question, image, options)
+    return _answer("Segment", options.model, prepare, wire.segment_result_from_proto, known)
 
 
-def count(image: ImageSource, options: ObjectOptions, known: KnownImages) -> Plan[types.CountResult]:
+def count(
+    image: ImageSource,
+    options: ObjectOptions,
+    *,
+    examples: Iterable[tuple[ImageSource, int]],
+    prompt: Prompt | None,
+    known: KnownImages,
+) -> Plan[types.CountResult]:
     """Count the objects in an image."""
-    prepare = partial(objects_question, inference_service_pb2.CountRequest, image, options)
-    return _ask("Count", options.model, prepare, wire.count_result_from_proto, known)
+    prepare = partial(count_question, image, options, examples=examples, prompt=prompt)
+    return _answer("Count", options.model, prepare, wire.count_result_from_proto, known)
 
 
 def classify(
@@ -73,27 +83,56 @@ def classify(
     labels: Sequence[str],
     examples: Iterable[tuple[ImageSource, str]],
     view: View | None,
+    prompt: Prompt | None,
+    parameters: WordParameters | None,
     known: KnownImages,
 ) -> Plan[types.ClassifyResult]:
     """Say which class an image belongs to."""
-    prepare = partial(classify_question, image, model=model, labels=labels, examples=examples, view=view)
-    return _ask("Classify", model, prepare, wire.classify_result_from_proto, known)
+    prepare = partial(
+        classify_question,
+        image,
+        model=model,
+        labels=labels,
+        examples=examples,
+        view=view,
+        prompt=prompt,
+        parameters=parameters,
+    )
+    return _answer("Classify", model, prepare, wire.classify_result_from_proto, known)
 
 
-def _ask(
+def ask(turns: Sequence[Turn], options: WordOptions, known: KnownImages) -> Plan[types.AskResult]:
+    """Answer a question in words."""
+    prepare = partial(ask_question, inference_service_pb2.AskRequest, turns, options)
+    return _answer("Ask", options.model, prepare, wire.ask_result_from_proto, known)
+
+
+def stream_ask(turns: Sequence[Turn], options: WordOptions, known: KnownImages) -> Plan[Any]:
+    """Answer a question in words, piece by piece: returns the iterator of `Open`."""
+    question = yield Work(partial(ask_question, inference_service_pb2.StreamAskRequest, turns, options))
+    return (yield from _pose(question, Open(Call("StreamAsk", question.request, options.model)), known))
+
+
+def _answer(
     method: str,
     model: str,
     prepare: Callable[[], Question],
     read: Callable[[Any], R],
     known: KnownImages,
 ) -> Plan[R]:
-    """Ask a model; put the images that are too large for the request, and again if the server forgot them."""
     question: Question = yield Work(prepare)
-    call = Call(method, question.request, model)
+    response = yield from _pose(question, Call(method, question.request, model), known)
+    result: R = yield Work(lambda: read(response))
+    return result
+
+
+def _pose(question: Question, step: Call | Open, known: KnownImages) -> Plan[Any]:
+    """Ask a model; put the images that are too large for the request, and again if the server forgot them."""
+    model = step.model if isinstance(step, Call) else step.call.model
     for upload in question.uploads:
         yield from _ensure(upload, model, known)
     try:
-        response = yield call
+        return (yield step)
     except errors.ImageNotFoundError as error:
         if not question.uploads:
             raise
@@ -103,9 +142,7 @@ def _ask(
                 yield from _put(upload, model, known)
             else:
                 yield from _ensure(upload, model, known)
-        response = yield call
-    result: R = yield Work(lambda: read(response))
-    return result
+    return (yield step)
 
 
 def _ensure(upload: Upload, model: str, known: KnownImages) -> Plan[None]:

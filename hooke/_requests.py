@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-import numpy as np
 from google.protobuf.message import Message
-from numpy.typing import NDArray
 
 from hooke import wire
+from hooke._carriage import Upload, carry
+from hooke.conversations import Prompt, Turn
 from hooke.errors import InvalidRequestError
-from hooke.images import Micrograph, PixelSize, View
-from hooke.types import ClassicalParameters, MaskFormat
-from hooke.v1 import image_pb2, image_service_pb2, inference_service_pb2, parameters_pb2
-
-ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Micrograph
-"""A path, the bytes of a file, a two-dimensional array, or a decoded micrograph."""
+from hooke.images import ImageSource, PixelSize, View
+from hooke.parameters import ModelParameters, WordParameters
+from hooke.types import MaskFormat, TurnRole
+from hooke.v1 import conversation_pb2, image_pb2, inference_service_pb2
 
 E = TypeVar("E", bound=enum.StrEnum)
-
-INLINE_BYTES = 1024**2
-"""Images of one request that are larger than this together are put first, and referred to by hash."""
-CHUNK_BYTES = 512 * 1024
-
-_POLARITIES = {
-    "bright_on_dark": parameters_pb2.Polarity.POLARITY_BRIGHT_ON_DARK,
-    "dark_on_bright": parameters_pb2.Polarity.POLARITY_DARK_ON_BRIGHT,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file to be put before a request can refer to it."""
-
-    sha256: str
-    data: bytes
-
-    def messages(self) -> Iterator[image_service_pb2.PutImageRequest]:
-        """The messages of PutImage: the header, then the chunks."""
-        header = image_service_pb2.ImageHeader(sha256=self.sha256, size_bytes=len(self.data))
-        yield image_service_pb2.PutImageRequest(header=header)
-        view = memoryview(self.data)
-        for start in range(0, len(view), CHUNK_BYTES):
-            yield image_service_pb2.PutImageRequest(chunk=bytes(view[start : start + CHUNK_BYTES]))
+ObjectRequest = TypeVar(
+    "ObjectRequest", inference_service_pb2.SegmentRequest, inference_service_pb2.CountRequest
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +41,41 @@ class ObjectOptions:
     expected_diameter_um: float | None
     mask_format: MaskFormat | str
     view: View | None
-    parameters: ClassicalParameters | None
+    parameters: ModelParameters | None
     pixel_size: PixelSize | None
 
 
-def objects_question(
-    request_type: type[inference_service_pb2.SegmentRequest | inference_service_pb2.CountRequest],
+@dataclass(frozen=True, slots=True)
+class WordOptions:
+    """What a question in words says beside the conversation; see `Client.ask`."""
+
+    model: str
+    instructions: str
+    parameters: WordParameters | None
+
+
+def segment_question(image: ImageSource, options: ObjectOptions) -> Question:
+    """Build a request to segment."""
+    (carried,), uploads = carry([image])
+    return Question(_object_request(inference_service_pb2.SegmentRequest, carried, options), uploads)
+
+
+def count_question(
     image: ImageSource,
     options: ObjectOptions,
+    *,
+    examples: Iterable[tuple[ImageSource, int]],
+    prompt: Prompt | None,
 ) -> Question:
-    """Build a request to segment or to count."""
-    if options.expected_diameter_px is not None and options.expected_diameter_um is not None:
-        raise InvalidRequestError.of_field(
-            "expected_diameter_um", "give the diameter in pixels or in micrometres, not both"
-        )
-    (carried,), uploads = _carry([image], options.pixel_size)
-    request = request_type(
-        model=checked_model(options.model),
-        image=carried,
-        expected_diameter_px=options.expected_diameter_px,
-        expected_diameter_um=options.expected_diameter_um,
-        mask_format=wire.MASK_FORMATS.number(checked_member(MaskFormat, options.mask_format, "mask_format")),
-        view=None if options.view is None else wire.view_to_proto(options.view),
-        classical=None if options.parameters is None else _classical(options.parameters),
-    )
+    """Build a request to count."""
+    examples = list(examples)
+    (carried, *example_images), uploads = carry([image, *(source for source, _ in examples)])
+    request = _object_request(inference_service_pb2.CountRequest, carried, options)
+    for index, (example, (_, count)) in enumerate(zip(example_images, examples, strict=True)):
+        if count < 0:
+            raise InvalidRequestError.of_field(f"examples[{index}].count", f"{count} is below 0")
+        request.examples.add(image=example, count=count)
+    _set_prompt(request, prompt)
     return Question(request, uploads)
 
 
@@ -102,12 +86,14 @@ def classify_question(
     labels: Sequence[str],
     examples: Iterable[tuple[ImageSource, str]],
     view: View | None,
+    prompt: Prompt | None,
+    parameters: WordParameters | None,
 ) -> Question:
     """Build a request to classify."""
     if isinstance(labels, str):
         raise InvalidRequestError.of_field("labels", f"give a list of labels, not the text {labels!r}")
     examples = list(examples)
-    (carried, *example_images), uploads = _carry([image, *(source for source, _ in examples)], None)
+    (carried, *example_images), uploads = carry([image, *(source for source, _ in examples)])
     request = inference_service_pb2.ClassifyRequest(
         model=checked_model(model),
         image=carried,
@@ -118,13 +104,39 @@ def classify_question(
         ],
         view=None if view is None else wire.view_to_proto(view),
     )
+    _set_prompt(request, prompt)
+    _set_parameters(request, parameters)
     return Question(request, uploads)
 
 
-def upload_of(image: ImageSource) -> Upload:
-    """Return an image as a file with its hash."""
-    data = _Loaded.of(image).encode()
-    return Upload(hashlib.sha256(data).hexdigest(), data)
+def ask_question(
+    request_type: type[inference_service_pb2.AskRequest | inference_service_pb2.StreamAskRequest],
+    turns: Sequence[Turn],
+    options: WordOptions,
+) -> Question:
+    """Build a request to answer the last of some turns."""
+    messages, uploads = carry([image for turn in turns for image in turn.images])
+    carried = iter(messages)
+    conversation = conversation_pb2.Conversation(instructions=options.instructions)
+    for index, turn in enumerate(turns):
+        role = checked_member(TurnRole, turn.role, f"conversation.turns[{index}].turn_role")
+        view = None if turn.view is None else wire.view_to_proto(turn.view)
+        conversation.turns.add(
+            turn_role=wire.TURN_ROLES.number(role),
+            images=[conversation_pb2.ViewedImage(image=next(carried), view=view) for _ in turn.images],
+            text=turn.text,
+        )
+    request = request_type(model=checked_model(options.model), conversation=conversation)
+    _set_parameters(request, options.parameters)
+    return Question(request, uploads)
+
+
+def turns_of(
+    images: ImageSource | Sequence[ImageSource], question: str, history: Sequence[Turn], view: View | None
+) -> tuple[Turn, ...]:
+    """Return a conversation that ends with a question about one image, some or, after others, none."""
+    shown = images if isinstance(images, list | tuple) else (images,)
+    return (*history, Turn(TurnRole.USER, question, shown, view))
 
 
 def checked_model(model: str) -> str:
@@ -146,101 +158,44 @@ def checked_member(members: type[E], value: E | str, field: str) -> E:
         ) from None
 
 
-class _Loaded:
-    """An image in one of its two forms: samples, or a file."""
-
-    def __init__(self, micrograph: Micrograph | None, file: bytes) -> None:
-        self._micrograph = micrograph
-        self._file = file
-
-    @classmethod
-    def of(cls, source: ImageSource) -> _Loaded:
-        if isinstance(source, Micrograph):
-            return cls(source, b"")
-        if isinstance(source, bytes | bytearray | memoryview):
-            return cls(None, bytes(source))
-        if isinstance(source, np.ndarray):
-            from hooke import codecs  # noqa: PLC0415  (see `encode`)
-
-            return cls(codecs.from_array(source), b"")
-        if isinstance(source, str | os.PathLike):
-            return cls(None, Path(source).read_bytes())
-        raise TypeError(
-            "an image is a path, the bytes of a file, a NumPy array or a Micrograph, "
-            f"not {type(source).__name__}"
-        )
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self._file) if self._micrograph is None else int(self._micrograph.pixels.nbytes)
-
-    def encode(self) -> bytes:
-        """Return the file, made from the samples the first time."""
-        if self._micrograph is not None and not self._file:
-            from hooke import codecs  # noqa: PLC0415  (the image libraries, which files do without)
-
-            self._file = codecs.encode(self._micrograph)
-        return self._file
-
-    def message(self, pixel_size: PixelSize | None) -> image_pb2.Image:
-        """Return the image as it travels inside a request: as a file where there is one by now."""
-        if self._file or self._micrograph is None:
-            return self._described(image_pb2.Image(encoded=self._file), pixel_size)
-        pixels = _pixels(self._micrograph.pixels)
-        return self._described(image_pb2.Image(pixels=pixels, axes=self._micrograph.axes), pixel_size)
-
-    def message_by_hash(self, pixel_size: PixelSize | None, sha256: str) -> image_pb2.Image:
-        """Return the image as it travels once its file was put."""
-        return self._described(image_pb2.Image(sha256=sha256), pixel_size)
-
-    def _described(self, image: image_pb2.Image, pixel_size: PixelSize | None) -> image_pb2.Image:
-        if self._micrograph is not None:
-            # No axes: a file has its own, whose order may be another.
-            image.channel_names.extend(self._micrograph.channel_names)
-            image.bit_depth = self._micrograph.bit_depth
-            pixel_size = pixel_size or self._micrograph.pixel_size
-        if pixel_size is not None:
-            image.pixel_size.CopyFrom(wire.pixel_size_to_proto(pixel_size))
-        return image
-
-
-def _carry(
-    sources: Sequence[ImageSource], pixel_size: PixelSize | None
-) -> tuple[list[image_pb2.Image], tuple[Upload, ...]]:
-    """Decide how each image travels: in the message while all fit, else the largest ones by hash."""
-    images = [_Loaded.of(source) for source in sources]
-    if sum(image.size_bytes for image in images) <= INLINE_BYTES:
-        return [image.message(pixel_size) for image in images], ()
-    files = [image.encode() for image in images]
-    hashes = [hashlib.sha256(file).hexdigest() for file in files]
-    inline_bytes = sum(map(len, files))
-    uploads: dict[str, Upload] = {}
-    for sha256, file in sorted(zip(hashes, files, strict=True), key=lambda pair: len(pair[1]), reverse=True):
-        if inline_bytes > INLINE_BYTES or sha256 in uploads:
-            uploads[sha256] = Upload(sha256, file)
-            inline_bytes -= len(file)
-    messages = [
-        image.message_by_hash(pixel_size, sha256) if sha256 in uploads else image.message(pixel_size)
-        for image, sha256 in zip(images, hashes, strict=True)
-    ]
-    return messages, tuple(uploads.values())
-
-
-def _pixels(samples: NDArray[Any]) -> image_pb2.Pixels:
-    little = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
-    pixel_type = next((number for number, dtype in wire.DTYPES.items() if dtype == little.dtype), None)
-    if pixel_type is None:
-        raise InvalidRequestError.of_field("image", f"samples of type {samples.dtype} cannot be sent")
-    pixels: Any = image_pb2.Pixels(data=little.tobytes(), shape=samples.shape)
-    pixels.pixel_type = pixel_type
-    return pixels  # type: ignore[no-any-return]
-
-
-def _classical(parameters: ClassicalParameters) -> parameters_pb2.ClassicalParameters:
-    if parameters.polarity is not None and parameters.polarity not in _POLARITIES:
+def _object_request(
+    request_type: type[ObjectRequest], image: image_pb2.Image, options: ObjectOptions
+) -> ObjectRequest:
+    if options.expected_diameter_px is not None and options.expected_diameter_um is not None:
         raise InvalidRequestError.of_field(
-            "classical.polarity", f"{parameters.polarity!r} is unknown; known are {', '.join(_POLARITIES)}"
+            "expected_diameter_um", "give the diameter in pixels or in micrometres, not both"
         )
-    values: dict[str, Any] = asdict(parameters)
-    values["polarity"] = None if parameters.polarity is None else _POLARITIES[parameters.polarity]
-    return parameters_pb2.ClassicalParameters(**values)
+    if options.pixel_size is not None:
+        image.pixel_size.CopyFrom(wire.pixel_size_to_proto(options.pixel_size))
+    request = request_type(
+        model=checked_model(options.model),
+        image=image,
+        expected_diameter_px=options.expected_diameter_px,
+        expected_diameter_um=options.expected_diameter_um,
+        mask_format=wire.MASK_FORMATS.number(checked_member(MaskFormat, options.mask_format, "mask_format")),
+        view=None if options.view is None else wire.view_to_proto(options.view),
+    )
+    _set_parameters(request, options.parameters)
+    return request
+
+
+def _set_prompt(
+    request: inference_service_pb2.ClassifyRequest | inference_service_pb2.CountRequest, prompt: Prompt | None
+) -> None:
+    if prompt is not None:
+        wire.fill(request.prompt, prompt, "prompt")
+
+
+def _set_parameters(request: Message, parameters: ModelParameters | None) -> None:
+    """Put parameters into the field of `oneof parameters` that is of their type."""
+    if parameters is None:
+        return
+    choices = [field.name for field in request.DESCRIPTOR.oneofs_by_name["parameters"].fields]
+    kind = type(parameters).__name__
+    for name in choices:
+        if getattr(request, name).DESCRIPTOR.name == kind:
+            wire.fill(getattr(request, name), parameters, name)
+            return
+    raise InvalidRequestError.of_field(
+        "parameters", f"this call does not take {kind}, but parameters of {', '.join(choices)}"
+    )

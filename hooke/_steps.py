@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
 
 from hooke import errors, types, wire
 from hooke._channel import MAX_ATTEMPTS, Deadline
@@ -21,6 +22,10 @@ T = TypeVar("T")
 
 PROBE_S = 1.0
 """Deadline of a call that only asks whether there is a server."""
+CONNECT_S = 10.0
+"""Seconds that a client waits for its first connection."""
+PING = health_pb2.HealthCheckRequest()
+"""Request of a call that only asks whether there is a server; any answer says yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """Call a method that streams answers, and wait for the first one.
+
+    The answer is an `Opened`. An error comes from the step while there is no answer yet, later from the
+    stream.
+    """
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A stream of answers: the first one (None: there was none), and the generator of the others."""
+
+    first: Any
+    rest: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """Run a function that takes time: it reads a file, hashes, or decodes."""
 
@@ -56,7 +80,7 @@ class Pause:
     seconds: float
 
 
-Step = Call | Work | Pause
+Step = Call | Open | Work | Pause
 Plan = Generator[Step, Any, R]
 
 
@@ -109,10 +133,10 @@ class Following:
         self._heard = False
         self._heard_ever = False
 
-    def next_timeout_s(self) -> float:
+    def next_deadline(self) -> Deadline:
         """Deadline of the stream that is opened now."""
         self._heard = False
-        return min(self._stream_timeout_s, self._left_s())
+        return Deadline(min(self._stream_timeout_s, self._left_s()))
 
     def heard(self, response: Any) -> types.Evaluation:
         """Return the evaluation in a message of the stream."""

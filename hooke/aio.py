@@ -25,12 +25,15 @@ from hooke._channel import (
     checked_timeout,
     new_request_id,
 )
-from hooke._requests import ImageSource, ObjectOptions
+from hooke._requests import ObjectOptions, WordOptions, turns_of
+from hooke.conversations import Prompt, Turn
 from hooke.errors import HookeError
-from hooke.images import PixelSize, View
+from hooke.images import ImageSource, PixelSize, View
+from hooke.parameters import ModelParameters, ObjectParameters, WordParameters
 from hooke.status import error_from
+from hooke.streams import AsyncAnswerStream
 from hooke.types import (
-    ClassicalParameters,
+    AskResult,
     ClassifyResult,
     CountResult,
     Evaluation,
@@ -71,6 +74,7 @@ class AsyncClient:
         self._retries = retries
         self._credentials = None if tls is None else tls.credentials()
         self._known = _steps.KnownImages()
+        self._connected = False
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
@@ -105,7 +109,7 @@ class AsyncClient:
         expected_diameter_um: float | None = None,
         mask_format: MaskFormat | str = MaskFormat.LABEL_IMAGE,
         view: View | None = None,
-        parameters: ClassicalParameters | None = None,
+        parameters: ObjectParameters | None = None,
         pixel_size: PixelSize | None = None,
         timeout_s: float | None = None,
     ) -> SegmentResult:
@@ -124,7 +128,9 @@ class AsyncClient:
         expected_diameter_um: float | None = None,
         mask_format: MaskFormat | str = MaskFormat.NONE,
         view: View | None = None,
-        parameters: ClassicalParameters | None = None,
+        prompt: Prompt | None = None,
+        examples: Iterable[tuple[ImageSource, int]] = (),
+        parameters: ModelParameters | None = None,
         pixel_size: PixelSize | None = None,
         timeout_s: float | None = None,
     ) -> CountResult:
@@ -132,7 +138,8 @@ class AsyncClient:
         options = ObjectOptions(
             model, expected_diameter_px, expected_diameter_um, mask_format, view, parameters, pixel_size
         )
-        return await self._run(_plans.count(image, options, self._known), timeout_s)
+        plan = _plans.count(image, options, examples=examples, prompt=prompt, known=self._known)
+        return await self._run(plan, timeout_s)
 
     async def classify(
         self,
@@ -142,13 +149,56 @@ class AsyncClient:
         labels: Sequence[str] = (),
         examples: Iterable[tuple[ImageSource, str]] = (),
         view: View | None = None,
+        prompt: Prompt | None = None,
+        parameters: WordParameters | None = None,
         timeout_s: float | None = None,
     ) -> ClassifyResult:
         """As `Client.classify`."""
         plan = _plans.classify(
-            image, model=model, labels=labels, examples=examples, view=view, known=self._known
+            image,
+            model=model,
+            labels=labels,
+            examples=examples,
+            view=view,
+            prompt=prompt,
+            parameters=parameters,
+            known=self._known,
         )
         return await self._run(plan, timeout_s)
+
+    async def ask(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        question: str,
+        *,
+        model: str = "",
+        instructions: str = "",
+        history: Sequence[Turn] = (),
+        view: View | None = None,
+        parameters: WordParameters | None = None,
+        timeout_s: float | None = None,
+    ) -> AskResult:
+        """As `Client.ask`."""
+        options = WordOptions(model, instructions, parameters)
+        turns = turns_of(images, question, history, view)
+        return await self._run(_plans.ask(turns, options, self._known), timeout_s)
+
+    def stream_ask(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        question: str,
+        *,
+        model: str = "",
+        instructions: str = "",
+        history: Sequence[Turn] = (),
+        view: View | None = None,
+        parameters: WordParameters | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncAnswerStream:
+        """As `Client.stream_ask`."""
+        options = WordOptions(model, instructions, parameters)
+        turns = turns_of(images, question, history, view)
+        return AsyncAnswerStream(self._messages(_plans.stream_ask(turns, options, self._known), timeout_s))
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[ModelInfo, ...]:
         """As `Client.models`."""
@@ -214,7 +264,9 @@ class AsyncClient:
         following = _steps.Following(timeout_s, self._timeout_s)
         while True:
             try:
-                stream = self._stream(_plans.watch(evaluation_id), following.next_timeout_s())
+                stream = self._stream(
+                    _plans.watch(evaluation_id), following.next_deadline(), new_request_id()
+                )
                 async with aclosing(stream):
                     async for response in stream:
                         evaluation = following.heard(response)
@@ -272,12 +324,17 @@ class AsyncClient:
 
     async def _do(self, step: _steps.Step, deadline: Deadline, request_id: str) -> Any:
         match step:
+            case _steps.Open(call):
+                stream = self._stream(call, deadline, request_id)
+                return _steps.Opened(await anext(stream, None), stream)
             case _steps.Work(function):
                 return await asyncio.to_thread(function)
             case _steps.Pause(seconds):
                 return await asyncio.sleep(min(seconds, deadline.left_s()))
             case _steps.Call(method, request, model, probe):
                 try:
+                    if not probe:
+                        await self._connect(deadline)
                     call = self._callables[method](
                         request,
                         timeout=_steps.PROBE_S if probe else deadline.left_s(),
@@ -290,16 +347,47 @@ class AsyncClient:
                 except grpc.RpcError as error:
                     raise error_from(error, address=self.address, request_id=request_id) from error
 
-    async def _stream(self, step: _steps.Call, timeout_s: float) -> AsyncGenerator[Any, None]:
-        request_id = new_request_id()
-        metadata = call_metadata(request_id, step.model)
-        call = self._callables[step.method](
-            step.request, timeout=timeout_s, metadata=metadata, wait_for_ready=self._retries
-        )
-        try:
-            async for response in call:
+    async def _connect(self, deadline: Deadline) -> None:
+        """Wait some seconds for the first connection. Raises the RpcError that says why there is none."""
+        if self._connected or not self._retries:
+            return
+        # The first call waits; where that was in vain, the second says whether, and why, nobody is there.
+        for timeout_s, waits in ((min(_steps.CONNECT_S, deadline.left_s()), True), (_steps.PROBE_S, False)):
+            try:
+                await self._callables["Check"](_steps.PING, timeout=timeout_s, wait_for_ready=waits)
+                break
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.UNAVAILABLE:
+                    raise
+                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    break
+        self._connected = True
+
+    async def _messages(self, plan: _steps.Plan[Any], timeout_s: float | None) -> AsyncGenerator[Any, None]:
+        """Carry out a plan that opens a stream, then yield what arrives."""
+        opened = await self._run(plan, timeout_s)
+        async with aclosing(opened.rest):
+            if opened.first is not None:
+                yield opened.first
+            async for response in opened.rest:
                 yield response
+
+    async def _stream(
+        self, step: _steps.Call, deadline: Deadline, request_id: str
+    ) -> AsyncGenerator[Any, None]:
+        """Yield the answers of a method that streams them; closing it cancels the call."""
+        try:
+            await self._connect(deadline)
+            call = self._callables[step.method](
+                step.request,
+                timeout=deadline.left_s(),
+                metadata=call_metadata(request_id, step.model),
+                wait_for_ready=self._retries,
+            )
+            try:
+                async for response in call:
+                    yield response
+            finally:
+                call.cancel()
         except grpc.RpcError as error:
             raise error_from(error, address=self.address, request_id=request_id) from error
-        finally:
-            call.cancel()

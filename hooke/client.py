@@ -24,12 +24,15 @@ from hooke._channel import (
     checked_timeout,
     new_request_id,
 )
-from hooke._requests import ImageSource, ObjectOptions
+from hooke._requests import ObjectOptions, WordOptions, turns_of
+from hooke.conversations import Prompt, Turn
 from hooke.errors import HookeError
-from hooke.images import PixelSize, View
+from hooke.images import ImageSource, PixelSize, View
+from hooke.parameters import ModelParameters, ObjectParameters, WordParameters
 from hooke.status import error_from
+from hooke.streams import AnswerStream
 from hooke.types import (
-    ClassicalParameters,
+    AskResult,
     ClassifyResult,
     CountResult,
     Evaluation,
@@ -46,9 +49,10 @@ R = TypeVar("R")
 class Client:
     """Asks one address about micrographs: a gateway, or one model's service.
 
-    Safe to share between threads. Connects with the first call, and reconnects by itself; a call waits for
-    the connection until its deadline. Images above 1 MiB are put once, in chunks, and referred to by hash
-    from then on. Calls that cannot do harm by repetition are repeated when the server is busy or restarts.
+    Safe to share between threads. Connects with the first call, which waits some seconds for a server;
+    reconnects by itself, and then calls wait for the server until their deadline. Images above 1 MiB are put
+    once, in chunks, and referred to by hash from then on. Calls that cannot do harm by repetition are
+    repeated when the server is busy or restarts.
 
     Every method takes `timeout_s`, the seconds until its deadline, retries and uploads included, and raises
     only `hooke.errors.HookeError`, beside OSError for a file that cannot be read and TypeError for what is
@@ -84,6 +88,7 @@ class Client:
         )
         self._callables = callables(self._channel)
         self._known = _steps.KnownImages()
+        self._connected = False
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +111,7 @@ class Client:
         expected_diameter_um: float | None = None,
         mask_format: MaskFormat | str = MaskFormat.LABEL_IMAGE,
         view: View | None = None,
-        parameters: ClassicalParameters | None = None,
+        parameters: ObjectParameters | None = None,
         pixel_size: PixelSize | None = None,
         timeout_s: float | None = None,
     ) -> SegmentResult:
@@ -119,7 +124,7 @@ class Client:
             expected_diameter_um: the same in micrometres; needs a known pixel size. Not both.
             mask_format: how masks come back.
             view: which plane, time and channels of a larger image.
-            parameters: the model's own.
+            parameters: the model's own; those of another model are refused.
             pixel_size: overrides what the image says; micrometres.
             timeout_s: see the class.
         """
@@ -137,15 +142,22 @@ class Client:
         expected_diameter_um: float | None = None,
         mask_format: MaskFormat | str = MaskFormat.NONE,
         view: View | None = None,
-        parameters: ClassicalParameters | None = None,
+        prompt: Prompt | None = None,
+        examples: Iterable[tuple[ImageSource, int]] = (),
+        parameters: ModelParameters | None = None,
         pixel_size: PixelSize | None = None,
         timeout_s: float | None = None,
     ) -> CountResult:
-        """Count the objects in an image; arguments as for `segment`, without masks unless asked for."""
+        """Count the objects in an image; arguments as for `segment`, without masks unless asked for.
+
+        Models that take words may give no answer: the count is then None. They alone read `prompt`, which
+        says how the question is put into words, and `examples`, pairs of an image and its number of objects.
+        """
         options = ObjectOptions(
             model, expected_diameter_px, expected_diameter_um, mask_format, view, parameters, pixel_size
         )
-        return self._run(_plans.count(image, options, self._known), timeout_s)
+        plan = _plans.count(image, options, examples=examples, prompt=prompt, known=self._known)
+        return self._run(plan, timeout_s)
 
     def classify(
         self,
@@ -155,9 +167,11 @@ class Client:
         labels: Sequence[str] = (),
         examples: Iterable[tuple[ImageSource, str]] = (),
         view: View | None = None,
+        prompt: Prompt | None = None,
+        parameters: WordParameters | None = None,
         timeout_s: float | None = None,
     ) -> ClassifyResult:
-        """Say which class an image belongs to.
+        """Say which class an image belongs to; models that take words may give no answer.
 
         Args:
             image: see the class.
@@ -165,12 +179,66 @@ class Client:
             labels: the classes to choose from; empty: those of the examples.
             examples: pairs of an image and its class, for models that learn from them.
             view: which plane, time and channels of a larger image.
+            prompt: how the question is put into words; models that take no words do not read it.
+            parameters: the model's own.
             timeout_s: see the class.
         """
         plan = _plans.classify(
-            image, model=model, labels=labels, examples=examples, view=view, known=self._known
+            image,
+            model=model,
+            labels=labels,
+            examples=examples,
+            view=view,
+            prompt=prompt,
+            parameters=parameters,
+            known=self._known,
         )
         return self._run(plan, timeout_s)
+
+    def ask(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        question: str,
+        *,
+        model: str = "",
+        instructions: str = "",
+        history: Sequence[Turn] = (),
+        view: View | None = None,
+        parameters: WordParameters | None = None,
+        timeout_s: float | None = None,
+    ) -> AskResult:
+        """Answer a question about images in words.
+
+        Args:
+            images: one image, or a list of them; empty where the history has some.
+            question: what to answer.
+            model: its name; empty: the server's only or default model.
+            instructions: what the model is to keep to in all it says.
+            history: what was said before, the oldest first: the user's and the model's turns.
+            view: which plane, time and channels of larger images; of `images`, not of those of the history.
+            parameters: the model's own.
+            timeout_s: see the class.
+        """
+        options = WordOptions(model, instructions, parameters)
+        turns = turns_of(images, question, history, view)
+        return self._run(_plans.ask(turns, options, self._known), timeout_s)
+
+    def stream_ask(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        question: str,
+        *,
+        model: str = "",
+        instructions: str = "",
+        history: Sequence[Turn] = (),
+        view: View | None = None,
+        parameters: WordParameters | None = None,
+        timeout_s: float | None = None,
+    ) -> AnswerStream:
+        """Answer as `ask` does, piece by piece while the model writes; see `hooke.AnswerStream`."""
+        options = WordOptions(model, instructions, parameters)
+        turns = turns_of(images, question, history, view)
+        return AnswerStream(self._messages(_plans.stream_ask(turns, options, self._known), timeout_s))
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelInfo, ...]:
         """List the models, by name."""
@@ -249,7 +317,9 @@ class Client:
         following = _steps.Following(timeout_s, self._timeout_s)
         while True:
             try:
-                stream = self._stream(_plans.watch(evaluation_id), following.next_timeout_s())
+                stream = self._stream(
+                    _plans.watch(evaluation_id), following.next_deadline(), new_request_id()
+                )
                 with closing(stream):
                     for response in stream:
                         evaluation = following.heard(response)
@@ -305,12 +375,17 @@ class Client:
 
     def _do(self, step: _steps.Step, deadline: Deadline, request_id: str) -> Any:
         match step:
+            case _steps.Open(call):
+                stream = self._stream(call, deadline, request_id)
+                return _steps.Opened(next(stream, None), stream)
             case _steps.Work(function):
                 return function()
             case _steps.Pause(seconds):
                 return time.sleep(min(seconds, deadline.left_s()))
             case _steps.Call(method, request, model, probe):
                 try:
+                    if not probe:
+                        self._connect(deadline)
                     response = self._callables[method](
                         request,
                         timeout=_steps.PROBE_S if probe else deadline.left_s(),
@@ -321,15 +396,43 @@ class Client:
                 except grpc.RpcError as error:
                     raise error_from(error, address=self.address, request_id=request_id) from error
 
-    def _stream(self, step: _steps.Call, timeout_s: float) -> Generator[Any, None, None]:
-        request_id = new_request_id()
-        metadata = call_metadata(request_id, step.model)
-        call = self._callables[step.method](
-            step.request, timeout=timeout_s, metadata=metadata, wait_for_ready=self._retries
-        )
+    def _connect(self, deadline: Deadline) -> None:
+        """Wait some seconds for the first connection. Raises the RpcError that says why there is none."""
+        if self._connected or not self._retries:
+            return
+        # The first call waits; where that was in vain, the second says whether, and why, nobody is there.
+        for timeout_s, waits in ((min(_steps.CONNECT_S, deadline.left_s()), True), (_steps.PROBE_S, False)):
+            try:
+                self._callables["Check"](_steps.PING, timeout=timeout_s, wait_for_ready=waits)
+                break
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.UNAVAILABLE:
+                    raise
+                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    break
+        self._connected = True
+
+    def _messages(self, plan: _steps.Plan[Any], timeout_s: float | None) -> Generator[Any, None, None]:
+        """Carry out a plan that opens a stream, then yield what arrives."""
+        opened = self._run(plan, timeout_s)
+        with closing(opened.rest):
+            if opened.first is not None:
+                yield opened.first
+            yield from opened.rest
+
+    def _stream(self, step: _steps.Call, deadline: Deadline, request_id: str) -> Generator[Any, None, None]:
+        """Yield the answers of a method that streams them; closing it cancels the call."""
         try:
-            yield from call
+            self._connect(deadline)
+            call = self._callables[step.method](
+                step.request,
+                timeout=deadline.left_s(),
+                metadata=call_metadata(request_id, step.model),
+                wait_for_ready=self._retries,
+            )
+            try:
+                yield from call
+            finally:
+                call.cancel()
         except grpc.RpcError as error:
             raise error_from(error, address=self.address, request_id=request_id) from error
-        finally:
-            call.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,10 @@ class Micrograph:
     def width_px(self) -> int:
         """Columns."""
         return int(self.pixels.shape[self.axes.index("X")])
+
+
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Micrograph
+"""What the SDK takes for an image: a path, the bytes of a file, a two-dimensional array, or a micrograph."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,24 +32,6 @@ class MaskFormat(enum.StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class ClassicalParameters:
-    """Parameters of the classical model; None: the model decides.
-
-    Attributes:
-        polarity: "bright_on_dark" or "dark_on_bright".
-        min_area_px, max_area_px: smallest and largest object kept, in pixels of area.
-        border_objects_excluded: whether objects that touch the border of the field are left out.
-        touching_objects_split: whether touching objects are split.
-    """
-
-    polarity: str | None = None
-    min_area_px: int | None = None
-    max_area_px: int | None = None
-    border_objects_excluded: bool | None = None
-    touching_objects_split: bool | None = None
-
-
 class TurnRole(enum.StrEnum):
     """Who said something in a conversation."""
 
@@ -273,8 +255,8 @@ class SegmentResult:
 
     Attributes:
         instances: every object, by label.
-        labels: H x W uint16 or uint32 (Z x H x W for a volume), 0 background; None where another mask format was
-            asked for.
+        labels: H x W uint16 or uint32 (Z x H x W for a volume), 0 background; None where another mask format
+            was asked for.
         arrays: what the parameters asked for beside the masks, float32, by name.
     """
 

@@ -44,7 +44,7 @@ from hooke.wire.images import (
     view_to_proto,
 )
 from hooke.wire.models import model_info_from_proto, model_info_to_proto
-from hooke.wire.parameters import message_from
+from hooke.wire.parameters import fill
 from hooke.wire.provenance import (
     cost_from_proto,
     cost_to_proto,
@@ -79,11 +79,11 @@ __all__ = [
     "count_result_from_proto",
     "evaluation_from_proto",
     "evaluation_to_proto",
+    "fill",
     "instances_from_proto",
     "instances_to_proto",
     "label_image_from_proto",
     "label_image_to_proto",
-    "message_from",
     "model_info_from_proto",
     "model_info_to_proto",
     "pixel_size_from_proto",

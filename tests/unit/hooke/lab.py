@@ -16,9 +16,10 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hooke import AsyncClient, errors, wire
+from hooke import AsyncAnswerStream, AsyncClient, errors, wire
 from hooke.errors import HookeError
 from hooke.status import code_of, trailing_metadata_of
+from hooke.v1 import conversation_pb2
 from hooke.v1 import evaluation_service_pb2 as evaluation_pb2
 from hooke.v1 import evaluation_service_pb2_grpc as evaluation_grpc
 from hooke.v1 import image_service_pb2 as image_pb2
@@ -74,6 +75,8 @@ class Lab(
     """The service that is not serving."""
     countable: bool = False
     """Whether the models say that they can count."""
+    whole: bool = True
+    """Whether answers in words come with their end."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     address: str = ""
 
@@ -95,6 +98,9 @@ class Lab(
             if image.WhichOneof("source") == "sha256" and image.sha256 not in self.images:
                 self._fail(errors.ImageNotFoundError("gone", metadata={"sha256": image.sha256}), context)
 
+    def _need_shown(self, conversation: conversation_pb2.Conversation, context: grpc.ServicerContext) -> None:
+        self._need([viewed.image for turn in conversation.turns for viewed in turn.images], context)
+
     def _wait(self, context: grpc.ServicerContext) -> None:
         if self.held:
             context.add_callback(self.cancelled.set)
@@ -110,14 +116,32 @@ class Lab(
     def Count(self, request, context):
         self._enter("Count", request, context)
         self._need([request.image], context)
-        return inference_pb2.CountResponse(count=7)
+        return inference_pb2.CountResponse(count=7, answer_outcome=1)
 
     def Classify(self, request, context):
         self._enter("Classify", request, context)
         self._need([request.image, *(example.image for example in request.examples)], context)
         return inference_pb2.ClassifyResponse(
-            label="a", probabilities=[inference_pb2.ClassProbability(label="a", probability=1)]
+            label="a",
+            probabilities=[inference_pb2.ClassProbability(label="a", probability=1)],
+            answer_outcome=1,
         )
+
+    def Ask(self, request, context):
+        self._enter("Ask", request, context)
+        self._need_shown(request.conversation, context)
+        return inference_pb2.AskResponse(text="Cells, mostly.", finish_reason=1)
+
+    def StreamAsk(self, request, context):
+        self._enter("StreamAsk", request, context)
+        self._need_shown(request.conversation, context)
+        for piece in ("Cells", ", ", "mostly."):
+            yield inference_pb2.StreamAskResponse(text_delta=piece)
+            if self.failures["writing"]:
+                self._fail(self.failures["writing"].popleft(), context)
+            self._wait(context)
+        if self.whole:
+            yield inference_pb2.StreamAskResponse(end=inference_pb2.AskEnd(finish_reason=1))
 
     def PutImage(self, request_iterator, context):
         requests = list(request_iterator)
@@ -146,7 +170,6 @@ class Lab(
         return model_pb2.GetModelResponse(model=model_pb2.ModelInfo(name="m0", state=2))
 
     def Check(self, request, context):
-        self._enter("Check", request, context)
         if request.service == "unknown":
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return health_pb2.HealthCheckResponse(status=2 if request.service == self.asleep else 1)
@@ -222,6 +245,35 @@ def _page(count: int, request: Any) -> tuple[range, str]:
     return range(start, end), str(end) if end < count else ""
 
 
+class BlockingAnswerStream(Iterator[str]):
+    """An AsyncAnswerStream that is read like an AnswerStream."""
+
+    def __init__(self, runner: asyncio.Runner, stream: AsyncAnswerStream) -> None:
+        self._runner = runner
+        self._stream = stream
+
+    def __next__(self) -> str:
+        async def advance() -> str | None:
+            return await anext(self._stream, None)
+
+        if (piece := self._runner.run(advance())) is None:
+            raise StopIteration
+        return piece
+
+    def __enter__(self) -> BlockingAnswerStream:
+        self._runner.run(self._stream.__aenter__())
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._runner.run(self._stream.__aexit__(*error))
+
+    def result(self) -> Any:
+        return self._runner.run(self._stream.result())
+
+    def close(self) -> None:
+        self._runner.run(self._stream.close())
+
+
 class BlockingAsyncClient:
     """An AsyncClient that is called like a Client, so that one test tells about both."""
 
@@ -234,6 +286,8 @@ class BlockingAsyncClient:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             answer = method(*args, **kwargs)
+            if isinstance(answer, AsyncAnswerStream):
+                return BlockingAnswerStream(self._runner, answer)
             return self._iterate(answer) if inspect.isasyncgen(answer) else self._runner.run(answer)
 
         return call

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from hooke import AsyncClient, ClassicalParameters, Client, PixelSize, View, codecs, errors
+from hooke._carriage import CHUNK_BYTES, INLINE_BYTES
 from hooke._channel import METHODS
-from hooke._requests import CHUNK_BYTES, INLINE_BYTES
 from hooke._steps import KnownImages
 from hooke.errors import TABLE, Reason, Retry
 from hooke.types import ClassifyResult, EvaluationState, ReportFormat
@@ -28,6 +28,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "Segment": lambda client: client.segment(SMALL, model="m0"),
     "Count": lambda client: client.count(SMALL, model="m0"),
     "Classify": lambda client: client.classify(SMALL, model="m0"),
+    "Ask": lambda client: client.ask(SMALL, "What is it?", model="m0"),
+    "StreamAsk": lambda client: list(client.stream_ask(SMALL, "What is it?", model="m0")),
     "HasImage": lambda client: client.has_image(SMALL, model="m0"),
     "PutImage": lambda client: client.put_image(SMALL, model="m0"),
     "ListModels": lambda client: client.models(),
