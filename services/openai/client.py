@@ -1,0 +1,110 @@
+"""The way to the provider: one call of the SDK for each task, its errors made ours. Imports the SDK."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx2
+import openai
+import structlog
+
+from hooke import errors
+from runtime.provider_images import ProviderImage
+from runtime.tasks import AskTask, RateLimits
+from services.openai.errors import garbled, scrubbed, translate
+from services.openai.replies import (
+    Reply,
+    read_completion,
+    read_completion_stream,
+    read_limits,
+    read_response,
+    read_response_stream,
+)
+from services.openai.requests import Choices, chat_request, responses_request
+from services.openai.settings import OpenaiSettings
+
+log = structlog.get_logger("hooke.openai")
+
+CONNECT_S = 10.0
+"""Seconds for a connection; more would hide a wrong address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A reply, and what came along with it."""
+
+    reply: Reply
+    limits: RateLimits | None
+
+
+class OpenaiClient:
+    """Asks the provider.
+
+    Args:
+        settings: where and how.
+        key: for the provider; None: it needs none.
+    """
+
+    def __init__(self, settings: OpenaiSettings, key: str | None) -> None:
+        for name in (
+            "openai",
+            "httpx2",
+            "httpcore2",
+        ):  # on level debug they log whole requests, images included
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._settings = settings
+        self._key = key
+        self._client = openai.AsyncOpenAI(
+            api_key=key or "none",  # servers that need no key ignore it; the SDK wants one
+            base_url=settings.openai_base_url,
+            max_retries=0,  # it would sleep within the call; callers own the retries
+            timeout=httpx2.Timeout(settings.silence_s, connect=CONNECT_S),
+        )
+        # Otherwise taken from variables that are none of our settings.
+        self._client.organization = None
+        self._client.project = None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def ask(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
+        """Ask once.
+
+        Raises:
+            HookeError: see `services.openai.errors`.
+        """
+        call = self._respond if self._settings.openai_api == "responses" else self._complete
+        try:
+            return await call(task, choices, images)
+        except errors.HookeError as error:
+            raise scrubbed(error, self._key) from None
+        except openai.OpenAIError as error:
+            # Not "from error": it holds the request, and with it the key.
+            raise scrubbed(translate(error), self._key) from None
+        except (ValueError, AttributeError, TypeError, IndexError):
+            # The SDK makes its types of whatever there is: what is not there shows only when it is looked at.
+            log.warning("an answer cannot be read", exc_info=True)
+            raise garbled() from None
+
+    async def _respond(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
+        request = responses_request(task, choices, images)
+        create = self._client.responses.with_raw_response.create
+        if task.emit is None:
+            raw = await create(**request)
+            return Called(read_response(raw.parse()), read_limits(raw.headers))
+        streamed = await create(**request, stream=True)
+        async with streamed.parse() as events:
+            return Called(await read_response_stream(events, task.emit), read_limits(streamed.headers))
+
+    async def _complete(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
+        request = chat_request(task, choices, images, from_vendor=self._settings.from_vendor)
+        create = self._client.chat.completions.with_raw_response.create
+        if task.emit is None:
+            raw = await create(**request)
+            return Called(read_completion(raw.parse()), read_limits(raw.headers))
+        streamed = await create(**request, stream=True)
+        async with streamed.parse() as chunks:
+            return Called(await read_completion_stream(chunks, task.emit), read_limits(streamed.headers))
