@@ -1,0 +1,1 @@
+"""Gemini: vision-language models of Google, asked over its API."""
