@@ -7,12 +7,12 @@ containers and the local processes can never mean different things.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+):-(?P<default>[^${}]*)\}")
 _DURATION = re.compile(r"(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
@@ -97,6 +97,38 @@ class HealthCheck(_Strict):
         return self.start_period + self.retries * self.interval
 
 
+class Device(_Strict):
+    """A kind of accelerator that the container is to see; local processes see all that the machine has."""
+
+    driver: Literal["nvidia"]
+    count: Annotated[int, Field(ge=1)]
+    capabilities: tuple[Literal["gpu"], ...]
+
+
+class Reservations(_Strict):
+    """What the container must find."""
+
+    devices: tuple[Device, ...]
+
+
+class Resources(_Strict):
+    """What the container gets of the machine."""
+
+    reservations: Reservations
+
+
+class Deploy(_Strict):
+    """How the container is placed."""
+
+    resources: Resources
+
+
+class Secret(_Strict):
+    """A file that the services that name it see as `/run/secrets/NAME`."""
+
+    file: str
+
+
 class Dependency(_Strict):
     """What another service must be before this one starts."""
 
@@ -104,8 +136,9 @@ class Dependency(_Strict):
 
 
 class Service(_Strict):
-    """One service of the topology."""
+    """One service of the topology; one with profiles runs only where one of them is asked for."""
 
+    profiles: tuple[str, ...] = ()
     build: Build
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -113,6 +146,8 @@ class Service(_Strict):
     healthcheck: HealthCheck
     depends_on: Mapping[str, Dependency] = {}
     volumes: tuple[Annotated[Volume, BeforeValidator(_volume)], ...] = ()
+    secrets: tuple[str, ...] = ()
+    deploy: Deploy | None = None
     stop_grace_period: Duration
 
     @property
@@ -127,6 +162,28 @@ class Topology(_Strict):
     name: str
     services: Mapping[str, Service]
     volumes: Mapping[str, None] = {}
+    secrets: Mapping[str, Secret] = {}
+
+    @property
+    def profiles(self) -> frozenset[str]:
+        """Every profile that a service has."""
+        return frozenset(profile for service in self.services.values() for profile in service.profiles)
+
+    def running(self, profiles: Collection[str]) -> frozenset[str]:
+        """Names of the services that run where these profiles are asked for.
+
+        Raises:
+            ComposeError: no service has such a profile.
+        """
+        unknown = sorted(set(profiles) - self.profiles)
+        if unknown:
+            known = ", ".join(sorted(self.profiles)) or "none"
+            raise ComposeError(f"there is no profile {', '.join(unknown)}; there are {known}")
+        return frozenset(
+            name
+            for name, service in self.services.items()
+            if not service.profiles or not set(profiles).isdisjoint(service.profiles)
+        )
 
 
 def read_topology(path: Path, variables: Mapping[str, str]) -> Topology:
@@ -185,9 +242,14 @@ def _check(topology: Topology) -> None:
         for other in service.depends_on:
             if other not in topology.services:
                 raise ComposeError(f"services.{name}.depends_on: there is no service {other}")
+            if topology.services[other].profiles:
+                raise ComposeError(f"services.{name}.depends_on: {other} has profiles, so it may be absent")
         for volume in service.volumes:
             if volume.named and volume.source not in topology.volumes:
                 raise ComposeError(f"services.{name}.volumes: there is no volume {volume.source}")
+        for secret in service.secrets:
+            if secret not in topology.secrets:
+                raise ComposeError(f"services.{name}.secrets: there is no secret {secret}")
     _check_cycles(topology)
 
 

@@ -2,7 +2,8 @@
 
 Every service hears on 127.0.0.1. A variable whose name ends in `_PORT` is a port that the service listens
 on; each gets a port of its own here, and `service:port` in any variable becomes the address of that.
-Mounted paths become folders of this machine.
+Mounted paths and secrets become folders and files of this machine. GPUs need no translation: a process sees
+those that the machine has.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def plan_locally(
     """
     ports = _choose_ports(topology, published_ports=published_ports)
     return {
-        name: _plan(name, service, ports, _folders(service, root, home))
+        name: _plan(name, service, ports, _folders(service, root, home), _secrets(service, topology, root))
         for name, service in topology.services.items()
     }
 
@@ -69,7 +70,13 @@ _Ports = Mapping[tuple[str, int], int]
 """(service, container port) -> port of this machine."""
 
 
-def _plan(name: str, service: Service, ports: _Ports, folders: Mapping[str, Path]) -> LocalService:
+def _plan(
+    name: str,
+    service: Service,
+    ports: _Ports,
+    folders: Mapping[str, Path],
+    secrets: Mapping[str, Path],
+) -> LocalService:
     services = "|".join(re.escape(service) for service in sorted({key[0] for key in ports}))
 
     def local_address(match: re.Match[str]) -> str:
@@ -83,9 +90,9 @@ def _plan(name: str, service: Service, ports: _Ports, folders: Mapping[str, Path
             return str(ports[name, int(value)])
         if value == "0.0.0.0":
             return LOOPBACK
-        for target, folder in folders.items():
+        for target, path in {**folders, **secrets}.items():
             if value == target or value.startswith(f"{target}/"):
-                return f"{folder}{value.removeprefix(target)}"
+                return f"{path}{value.removeprefix(target)}"
         return re.sub(rf"\b(?P<service>{services}):(?P<port>\d+)\b", local_address, value)
 
     environment = {key: translate(key, value) for key, value in service.environment.items()}
@@ -106,6 +113,12 @@ def _folders(service: Service, root: Path, home: Path) -> Mapping[str, Path]:
     return {
         volume.target: (home / volume.source if volume.named else root / volume.source).resolve()
         for volume in service.volumes
+    }
+
+
+def _secrets(service: Service, topology: Topology, root: Path) -> Mapping[str, Path]:
+    return {
+        f"/run/secrets/{name}": (root / topology.secrets[name].file).resolve() for name in service.secrets
     }
 
 

@@ -1,4 +1,4 @@
-"""The stack runner: gateway, classical and evaluator as local processes, where there is no Docker.
+"""The stack runner: the services of the compose file as local processes, where there is no Docker.
 
 `python -m deploy.stack --help` says what it can do; `make up`, `make down` and `make demo` use it.
 """
@@ -30,6 +30,12 @@ console = Console()
 
 Home = Annotated[Path, typer.Option(help="Folder for logs, volumes and the state of a running stack.")]
 File = Annotated[Path, typer.Option(help="The compose file.")]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile", help="Start services of this profile too, for example sam, gpu, cloud. Repeatable."
+    ),
+]
 DEFAULT_HOME = COMPOSE_FILE.parent / ".hooke"
 
 
@@ -43,28 +49,32 @@ class _Stopped(BaseException):
 
 @app.command()
 def check(file: File = COMPOSE_FILE) -> None:
-    """Say which services the compose file has, or what in it is not supported."""
-    topology = read_topology(file, {})
-    console.print(f"{file.name}: {', '.join(topology.services)}")
+    """Say which services the compose file has, with their profiles, or what in it is not supported."""
+    services = read_topology(file, {}).services.items()
+    named = (
+        name + (f" ({', '.join(service.profiles)})" if service.profiles else "") for name, service in services
+    )
+    console.print(f"{file.name}: {', '.join(named)}", soft_wrap=True)
 
 
 @app.command()
 def up(
     home: Home = DEFAULT_HOME,
     file: File = COMPOSE_FILE,
+    profile: Profiles = None,
     foreground: Annotated[bool, typer.Option(help="Stay, show the logs, stop on Ctrl-C.")] = False,
 ) -> None:
     """Start the services on the ports that the compose file publishes, and leave them running."""
     if foreground:
-        _serve(home, file, follow=True)
+        _serve(home, file, profile or [], follow=True)
     else:
-        _serve_in_background(home, file)
+        _serve_in_background(home, file, profile or [])
 
 
 @app.command(hidden=True)
-def serve(home: Home = DEFAULT_HOME, file: File = COMPOSE_FILE) -> None:
+def serve(home: Home = DEFAULT_HOME, file: File = COMPOSE_FILE, profile: Profiles = None) -> None:
     """Do what `up --foreground` does, without the logs."""
-    _serve(home, file, follow=False)
+    _serve(home, file, profile or [], follow=False)
 
 
 @app.command()
@@ -82,7 +92,9 @@ def down(home: Home = DEFAULT_HOME) -> None:
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
-def run(command: list[str], home: Home = DEFAULT_HOME, file: File = COMPOSE_FILE) -> None:
+def run(
+    command: list[str], home: Home = DEFAULT_HOME, file: File = COMPOSE_FILE, profile: Profiles = None
+) -> None:
     """Start the services on free ports, run a command with HOOKE_ADDRESS set, stop the services."""
 
     def work(stack: Stack) -> int:
@@ -103,10 +115,11 @@ def run(command: list[str], home: Home = DEFAULT_HOME, file: File = COMPOSE_FILE
         return code if code >= 0 else 128 - code
 
     with _claimed(home):
-        raise typer.Exit(_with_stack(Stack(home=home, compose_file=file, console=console), work))
+        stack = Stack(home=home, compose_file=file, profiles=profile or [], console=console)
+        raise typer.Exit(_with_stack(stack, work))
 
 
-def _serve(home: Path, file: Path, *, follow: bool) -> None:
+def _serve(home: Path, file: Path, profiles: list[str], *, follow: bool) -> None:
     def work(stack: Stack) -> int:
         state.write(address=stack.address)
         logs = [_LogFollower(name, stack.log_path(name)) for name in stack.services] if follow else []
@@ -120,19 +133,19 @@ def _serve(home: Path, file: Path, *, follow: bool) -> None:
             return 0  # the way in which it is meant to end
 
     with _claimed(home) as state:
-        raise typer.Exit(
-            _with_stack(Stack(home=home, compose_file=file, published_ports=True, console=console), work)
-        )
+        stack = Stack(home=home, compose_file=file, profiles=profiles, published_ports=True, console=console)
+        raise typer.Exit(_with_stack(stack, work))
 
 
-def _serve_in_background(home: Path, file: Path) -> None:
+def _serve_in_background(home: Path, file: Path, profiles: list[str]) -> None:
     if _state(home) is not None:
         raise StackError(_already(home))
     log_path = home / "logs" / "stack.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
+    command = (sys.executable, "-m", "deploy.stack", "serve", "--home", home, "--file", file)
     with log_path.open("wb") as log:
         runner = subprocess.Popen(
-            (sys.executable, "-m", "deploy.stack", "serve", "--home", home, "--file", file),
+            (*command, *(f"--profile={profile}" for profile in profiles)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,12 +37,13 @@ class Stack:
     Args:
         home: folder for logs (`logs/SERVICE.log`) and named volumes.
         compose_file: the topology; services run in its folder.
+        profiles: services that have profiles run if one of these is among them.
         published_ports: True listens on the ports that the compose file publishes, False on free ones.
         variables: overrides of the environment, which fills in `${NAME:-default}` of the compose file.
         console: where progress is shown; None shows nothing.
 
     Raises:
-        ComposeError: the compose file says something that is not supported.
+        ComposeError: the compose file says something that is not supported, or has no such profile.
         StackError: on entering, a service died or was not healthy in time; nothing is left running.
     """
 
@@ -51,6 +52,7 @@ class Stack:
         *,
         home: Path,
         compose_file: Path = COMPOSE_FILE,
+        profiles: Collection[str] = (),
         published_ports: bool = False,
         variables: Mapping[str, str] | None = None,
         console: Console | None = None,
@@ -58,9 +60,11 @@ class Stack:
         topology = read_topology(compose_file, {**os.environ, **(variables or {})})
         self.home = home.resolve()
         self._root = compose_file.resolve().parent
-        self.services: Mapping[str, LocalService] = plan_locally(
-            topology, root=self._root, home=self.home, published_ports=published_ports
-        )
+        running = topology.running(profiles)
+        plan = plan_locally(topology, root=self._root, home=self.home, published_ports=published_ports)
+        self.services: Mapping[str, LocalService] = {
+            name: service for name, service in plan.items() if name in running
+        }
         self._console = console or Console(quiet=True)
         self._processes: dict[str, ServiceProcess] = {}
         self._healthy: set[str] = set()

@@ -33,8 +33,18 @@ class Replicas:
                 self._turn += 1
                 return able[self._turn % len(able)]
         raise errors.UpstreamFailedError(
-            f"{self.name} cannot be reached", metadata={"upstream": self.name}, retry_after_s=_RETRY_AFTER_S
+            f"{self.name} {self.absence}", metadata={"upstream": self.name}, retry_after_s=_RETRY_AFTER_S
         )
+
+    @property
+    def addresses(self) -> str:
+        """Where they are, for messages."""
+        return ", ".join(upstream.address for upstream in self.upstreams)
+
+    @property
+    def absence(self) -> str:
+        """What is said where none of them can be reached, as the end of a sentence."""
+        return f"cannot be reached at {self.addresses}; is its service started?"
 
     @property
     def serving(self) -> bool:

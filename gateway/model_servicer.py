@@ -21,8 +21,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ModelServicer(pb_grpc.ModelServiceServicer):
     """Describes the models of the routes as their services described them when they were last seen.
 
-    A model whose service cannot be reached is UNAVAILABLE. One that was never seen is listed by its name
-    alone, without tasks, so that a lab sees what is missing.
+    A model whose service cannot be reached is UNAVAILABLE, and says where that was looked for. One that was
+    never seen is listed by its name alone, without tasks, so that a lab sees what is missing.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -53,11 +53,18 @@ def described(replicas: Replicas) -> pb.ModelInfo:
     """What is known of a model; of several replicas, one that serves speaks for all."""
     seen = [upstream for upstream in replicas.upstreams if replicas.name in upstream.models]
     seen.sort(key=lambda upstream: upstream.health is not Health.SERVING)
-    info = pb.ModelInfo(name=replicas.name, state=pb.MODEL_STATE_UNAVAILABLE)
+    info = pb.ModelInfo(name=replicas.name)
     if seen:
         info.CopyFrom(seen[0].models[replicas.name])
-        if seen[0].health is not Health.SERVING:
-            info.state = pb.MODEL_STATE_UNAVAILABLE
-    elif any(upstream.health is Health.NOT_SERVING for upstream in replicas.upstreams):
-        info.state = pb.MODEL_STATE_LOADING
+        if seen[0].health is Health.SERVING:
+            return info
+    healths = {upstream.health for upstream in replicas.upstreams}
+    info.state = pb.MODEL_STATE_UNAVAILABLE
+    if Health.SERVING in healths:
+        info.state_message = f"the service at {replicas.addresses} says nothing of this model"
+    elif Health.NOT_SERVING in healths:
+        info.state = pb.MODEL_STATE_UNAVAILABLE if seen else pb.MODEL_STATE_LOADING
+        info.state_message = "its service is loading, or shutting down"
+    else:
+        info.state_message = replicas.absence
     return info

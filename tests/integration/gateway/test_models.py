@@ -60,6 +60,7 @@ async def test_models_are_merged_by_name() -> None:
             pb.MODEL_STATE_READY,
         ]
         assert not models[0].tasks
+        assert models[0].state_message == "cannot be reached at 127.0.0.1:1; is its service started?"
         async with grpc.aio.insecure_channel(f"127.0.0.1:{leaving.server.port}") as channel:
             own = await pb_grpc.ModelServiceStub(channel).GetModel(
                 pb.GetModelRequest(model="fake"), timeout=20
@@ -80,6 +81,7 @@ async def test_a_dead_service_keeps_its_description() -> None:
         model = {model.name: model for model in (await _listed(stage)).models}["fake"]
         assert model.state == pb.MODEL_STATE_UNAVAILABLE
         assert model.description == "A fake for tests."
+        assert model.state_message == f"cannot be reached at {address}; is its service started?"
 
 
 async def test_a_loading_service_is_loading() -> None:
@@ -90,10 +92,20 @@ async def test_a_loading_service_is_loading() -> None:
         address = f"127.0.0.1:{service.server.port}"
         async with gateway({"fake": address}, wait=False) as stage:
             await stage.until(address, Health.NOT_SERVING)
-            assert (await _listed(stage)).models[0].state == pb.MODEL_STATE_LOADING
+            (model,) = (await _listed(stage)).models
+            assert model.state == pb.MODEL_STATE_LOADING
+            assert "loading" in model.state_message
             await service.server.set_serving(True)
             await stage.until(address, Health.SERVING)
             assert (await _listed(stage)).models[0].state == pb.MODEL_STATE_READY
+
+
+async def test_a_service_of_another_model() -> None:
+    """A route that leads to a service without that model is seen in the list, not only when it is used."""
+    async with serving(OtherModel) as service, gateway({"fake": f"127.0.0.1:{service.server.port}"}) as stage:
+        (model,) = (await _listed(stage)).models
+        assert model.state == pb.MODEL_STATE_UNAVAILABLE
+        assert "says nothing of this model" in model.state_message
 
 
 async def test_lists_are_paged() -> None:

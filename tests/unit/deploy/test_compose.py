@@ -1,6 +1,7 @@
 """The compose file: what is understood, and what is refused."""
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from deploy.supervisor import COMPOSE_FILE
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    return yaml.safe_load(COMPOSE_FILE.read_text())
+    # Through JSON, so that services do not share what the file says once for several of them.
+    return json.loads(json.dumps(yaml.safe_load(COMPOSE_FILE.read_text())))
 
 
 def read(document: dict[str, Any], folder: Path, **variables: str) -> Any:
@@ -27,8 +29,25 @@ def read(document: dict[str, Any], folder: Path, **variables: str) -> Any:
 # The compose file of this repository is understood, and has the gateway that clients talk to.
 def test_repository_topology() -> None:
     topology = read_topology(COMPOSE_FILE, {})
-    assert set(topology.services) == {"gateway", "classical", "evaluator"}
+    assert topology.running([]) == {"gateway", "classical", "evaluator"}
+    assert topology.running(["gpu", "cloud"]) == set(topology.services)
+    assert topology.running(["sam"]) == {"gateway", "classical", "evaluator", "sam"}
     assert topology.services["gateway"].ports[0].host == "127.0.0.1"
+
+
+# A profile that no service has is a mistake, and those that there are are said.
+def test_unknown_profile() -> None:
+    with pytest.raises(ComposeError, match=r"no profile gpus; there are .*gpu"):
+        read_topology(COMPOSE_FILE, {}).running(["gpus"])
+
+
+# No key stands in the compose file, and none is handed on as a variable, which everybody sees who may look at
+# a container: a service is told the file of its key.
+def test_keys_are_secrets() -> None:
+    for service in read_topology(COMPOSE_FILE, {}).services.values():
+        keys = {name: value for name, value in service.environment.items() if "API_KEY" in name}
+        assert set(keys.values()) == {f"/run/secrets/{secret}" for secret in service.secrets}
+        assert all(name.endswith("_FILE") for name in keys)
 
 
 # Nothing is published to the network: every port of the repository's compose file is bound to loopback.
@@ -73,6 +92,17 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         ),
         (_set("services.evaluator.volumes", ["other:/runs"]), "services.evaluator.volumes"),
         (_set("services.evaluator.volumes", ["./data:/data:rw"]), "services.evaluator.volumes.0"),
+        (
+            _set("services.gateway.depends_on", {"sam": {"condition": "service_healthy"}}),
+            "services.gateway.depends_on: sam has profiles",
+        ),
+        (_set("services.openai.secrets", ["other"]), "services.openai.secrets"),
+        (_set("secrets.openai_api_key", {"environment": "KEY"}), "secrets.openai_api_key"),
+        (
+            _set("services.sam.deploy.resources.reservations.devices", [{"driver": "amd"}]),
+            "services.sam.deploy.resources.reservations.devices.0.driver",
+        ),
+        (_set("services.sam.deploy.replicas", 2), "services.sam.deploy.replicas"),
         (_set("services.evaluator.environment.HOOKE_X", "$HOME"), "$HOME"),
         (_set("services.evaluator.environment.HOOKE_X", "${HOME:?gone}"), "${HOME:?gone}"),
     ],
@@ -136,6 +166,16 @@ def test_local_plan(document: dict[str, Any], tmp_path: Path) -> None:
     assert plan["gateway"].address == f"127.0.0.1:{gateway['HOOKE_PORT']}"
     assert evaluator["HOOKE_Y"] == str(tmp_path / "home" / "runs" / "index")
     assert set(plan["evaluator"].folders) == {tmp_path / "data", tmp_path / "home" / "runs"}
+
+
+# A secret is the file of this machine that the compose file names, given as an absolute path.
+def test_local_secrets(document: dict[str, Any], tmp_path: Path) -> None:
+    plan = plan_locally(read(document, tmp_path), root=tmp_path, home=tmp_path, published_ports=False)
+    key = "HOOKE_OPENAI_API_KEY_FILE"
+    assert plan["openai"].environment[key] == str(tmp_path / "secrets" / "openai_api_key")
+    topology = read(document, tmp_path, HOOKE_OPENAI_API_KEY_FILE="/keys/mine")
+    plan = plan_locally(topology, root=tmp_path, home=tmp_path, published_ports=False)
+    assert plan["openai"].environment[key] == "/keys/mine"
 
 
 # With published ports a client finds the gateway where the compose file says.

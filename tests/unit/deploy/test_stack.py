@@ -84,6 +84,21 @@ def test_environment(site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "HOOKE_LEAK" not in log
 
 
+# A service with profiles runs only where one of them is asked for.
+def test_profiles(site: MakeSite) -> None:
+    place = site(gateway=fake("gateway"), sam=fake("sam", profiles=["gpu", "sam"]))
+    script = "import sys; sys.exit(0)"
+    for arguments, names in (((), {"gateway"}), (("--profile", "sam"), {"gateway", "sam"})):
+        (place.folder / "events").unlink(missing_ok=True)
+        done = call(place, "run", *arguments, "--", sys.executable, "-c", script)
+        assert done.returncode == 0, done.stderr
+        assert {event.service for event in place.events()} == names
+    wrong = call(place, "up", "--profile", "gpus")
+    assert wrong.returncode == 1
+    assert "there is no profile gpus; there are gpu, sam" in wrong.stderr
+    assert place.left_running() == []
+
+
 # A service that dies at its start fails the stack with the end of its log, and the others are stopped.
 def test_death_at_start(site: MakeSite) -> None:
     place = site(gateway=fake("gateway"), classical=fake("classical", "dies", depends_on=after("gateway")))
