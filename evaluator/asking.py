@@ -16,7 +16,7 @@ from evaluator.records import Prediction, Sample, TaskKind
 from evaluator.suites import TaskSpec
 from hooke import errors
 from hooke.aio import AsyncClient
-from hooke.types import ClassifyResult, CountResult, SampleOutcome, SegmentResult, Task
+from hooke.types import AnswerOutcome, ClassifyResult, CountResult, SampleOutcome, SegmentResult, Task
 
 MOST_TRIES = 3
 """Times that one sample may meet a model that goes away, before it is taken to be the sample's fault."""
@@ -30,10 +30,23 @@ MODEL_TASKS = {
 }
 """What a model must be able to do for each kind of task."""
 
-_REFUSALS = (errors.QueueFullError, errors.ModelLoadingError, errors.DrainingError)
+_OUTCOMES = {
+    AnswerOutcome.ANSWERED: SampleOutcome.SCORED,
+    AnswerOutcome.ABSTAINED: SampleOutcome.ABSTAINED,
+    AnswerOutcome.UNPARSED: SampleOutcome.UNPARSED,
+}
+"""What the outcome of an answer makes of a sample; one that only newer services know cannot be scored."""
+_REFUSALS = (
+    errors.QueueFullError,
+    errors.ModelLoadingError,
+    errors.DrainingError,
+    errors.UpstreamRateLimitedError,
+)
 """The model did not look at the request and asks for it later."""
 _PASSING = (errors.UnavailableError, errors.ResourceExhaustedError, errors.ImageNotFoundError)
 """Another call may do better. Beside refusals: whether the sample or the model is to blame is not known."""
+_LASTING = (errors.OutOfMemoryError, errors.UpstreamQuotaExhaustedError)
+"""Resources that are exhausted for longer than a run waits."""
 _ABANDONED = grpc.StatusCode.CANCELLED.name
 """What a server says that ends before its calls do; a call that this side cancels raises CancelledError."""
 
@@ -143,10 +156,20 @@ class Asker:
                 model=question.model,
                 labels=spec.labels,
                 examples=question.examples,
+                prompt=spec.wording,
                 timeout_s=self._timeout_s,
             )
-        ask = self._client.segment if spec.kind is TaskKind.SEGMENTATION else self._client.count
-        return await ask(
+        if spec.kind is TaskKind.COUNTING:
+            return await self._client.count(
+                sample.image,
+                model=question.model,
+                expected_diameter_px=spec.expected_diameter_px,
+                expected_diameter_um=spec.expected_diameter_um,
+                pixel_size=sample.pixel_size,
+                prompt=spec.wording,
+                timeout_s=self._timeout_s,
+            )
+        return await self._client.segment(
             sample.image,
             model=question.model,
             expected_diameter_px=spec.expected_diameter_px,
@@ -165,7 +188,7 @@ class Asker:
 
 def _may_pass(error: errors.HookeError) -> bool:
     """True if another call may do better."""
-    if isinstance(error, errors.OutOfMemoryError):
+    if isinstance(error, _LASTING):
         return False
     return isinstance(error, _PASSING) or error.metadata.get("code") == _ABANDONED
 
@@ -199,7 +222,8 @@ def _answer(
     result: SegmentResult | CountResult | ClassifyResult,
     latency_s: float,
 ) -> Answer:
-    answered = Prediction(
+    usage = result.cost.token_usage
+    prediction = Prediction(
         task=question.spec.name,
         model=question.model,
         sample_id=sample.sample_id,
@@ -209,11 +233,24 @@ def _answer(
         queue_s=result.cost.queue_s,
         compute_s=result.cost.compute_s,
         attempt=attempt,
+        input_token_count=None if usage is None else usage.input_token_count,
+        output_token_count=None if usage is None else usage.output_token_count,
+        cost_micro_usd=None if usage is None else usage.cost_micro_usd,
+        price_missing=usage is not None and usage.price_missing,
     )
     if isinstance(result, SegmentResult):
         scores = tuple(instance.score for instance in result.instances if instance.score is not None)
         whole = len(scores) == len(result.instances)
-        return Answer(replace(answered, scores=scores if whole else None), result.labels)
+        return Answer(replace(prediction, scores=scores if whole else None), result.labels)
+    if result.written is not None:
+        prediction = replace(
+            prediction,
+            written=result.written.text,
+            stated_confidence=result.written.stated_confidence,
+            error_message=result.written.unparsed_reason,
+        )
+    outcome = _OUTCOMES.get(result.outcome, SampleOutcome.UNPARSED)
     if isinstance(result, CountResult):
-        return Answer(replace(answered, count=result.count))
-    return Answer(replace(answered, label=result.label, probabilities=dict(result.probabilities)))
+        return Answer(replace(prediction, outcome=outcome, count=result.count))
+    probabilities = dict(result.probabilities) or None
+    return Answer(replace(prediction, outcome=outcome, label=result.label, probabilities=probabilities))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,18 @@ def models_of(
     if idle:
         raise InvalidRequestError.of_field("models", f"{idle[0]!r} can do none of the suite's tasks")
     return chosen
+
+
+def not_ready(infos: Iterable[ModelInfo]) -> str:
+    """What keeps models from answering and how to mend it, for a person; empty if all are ready."""
+    found = [
+        f"{info.name} does not answer now ({info.state_message or info.state})."
+        for info in infos
+        if info.state is not ModelState.READY
+    ]
+    if not found:
+        return ""
+    return " ".join([*found, "Unless that changes their samples fail; the same request asks them again."])
 
 
 def _can(info: ModelInfo, task: TaskSpec) -> bool:

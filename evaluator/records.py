@@ -75,9 +75,14 @@ class Prediction:
         label, probabilities: the answer to classification.
         mask_file: the answer to segmentation: a label TIFF, as a path relative to the run's folder.
         scores: one for each object of `mask_file`, in the order of the labels.
-        error_reason, error_message: why it failed.
+        written: all that a vision-language model wrote; None where the answer was not read from a text.
+        stated_confidence: how sure it said it was, 0 to 1.
+        error_reason, error_message: why it failed, or why its text could not be read.
         provenance: what the service said of how it answered.
         latency_s: from sending to answer, as the evaluator saw it; queue_s, compute_s as the service did.
+        input_token_count, output_token_count: None where the model counts none.
+        cost_micro_usd: millionths of a US dollar; None where nobody charges or, if `price_missing`, where the
+            price is not known.
     """
 
     task: str
@@ -89,6 +94,8 @@ class Prediction:
     probabilities: Mapping[str, float] | None = None
     mask_file: str | None = None
     scores: tuple[float, ...] | None = None
+    written: str | None = None
+    stated_confidence: float | None = None
     error_reason: str = ""
     error_message: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -96,6 +103,10 @@ class Prediction:
     queue_s: float = 0.0
     compute_s: float = 0.0
     attempt: int = 1
+    input_token_count: int | None = None
+    output_token_count: int | None = None
+    cost_micro_usd: int | None = None
+    price_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from evaluator.catalogue import Catalogue, DatasetChangedError
 from evaluator.control import Control
 from evaluator.lanes import Lane, LaneWorker
 from evaluator.pacing import GivenUpError, Pace, StoppedError
-from evaluator.preparing import OpenTask, data_dir_of, models_of, open_task, suite_of
+from evaluator.preparing import OpenTask, data_dir_of, models_of, not_ready, open_task, suite_of
 from evaluator.reporting import remove_report, summary_of, write_run_report
 from evaluator.runs import RunRecord, TaskPlan, TaskRecord
 from evaluator.store import RunStore
@@ -127,6 +127,7 @@ class Runner:
         for task, opened_task in zip(tasks, opened, strict=True):
             await asyncio.wrap_future(self._store.set_sample_count(task, len(opened_task.dataset)))
         await asyncio.wrap_future(self._store.set_provenance(run.evaluation_id, now))
+        await asyncio.wrap_future(self._store.note(run.evaluation_id, not_ready(present)))
         tag = provenance.code_tag(now["code"])
         return _Prepared(replace(run, provenance=now), suite, opened, tasks, tag)
 

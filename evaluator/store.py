@@ -129,6 +129,13 @@ class RunStore:
             (state, message, end_time, evaluation_id),
         )
 
+    def note(self, evaluation_id: str, message: str) -> Future[None]:
+        """Say something of a run while it is RUNNING."""
+        return self._write(
+            "UPDATE runs SET state_message = ? WHERE evaluation_id = ? AND state = ?",
+            (message, evaluation_id, EvaluationState.RUNNING),
+        )
+
     def set_provenance(self, evaluation_id: str, provenance: Mapping[str, Any]) -> Future[None]:
         """Keep what the report's head says."""
         return self._write(

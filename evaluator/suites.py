@@ -7,7 +7,7 @@ import json
 from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from evaluator.datasets.specs import ClassFoldersSpec, DatasetSpec, TableSpec
 from evaluator.metrics.catalogue import HEADLINES, METRICS
 from evaluator.records import TaskKind
+from hooke import Prompt
 from hooke.errors import FieldViolation, InvalidRequestError
 
 FOLDER = Path(__file__).parent / "suites"
@@ -26,6 +27,29 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Size = Annotated[float, Field(gt=0)]
 
 
+Words = Annotated[str, Field(max_length=4000)]
+
+
+class PromptSpec(BaseModel):
+    """How a question is put into words for models that take them; others do not read it.
+
+    Attributes:
+        version: of the service's templates, for example "v1", or "paper" for the words of arXiv:2405.00876.
+        modality: kind of image, as it stands in a sentence, for example "SEM".
+        object_name: what the objects are, in the plural.
+        context: what else the model should know, in whole sentences.
+        answer_mode: "generation" or "likelihood"; None: the model's service decides.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Name = "v1"
+    modality: Words = ""
+    object_name: Words = ""
+    context: Words = ""
+    answer_mode: Literal["generation", "likelihood"] | None = None
+
+
 class TaskSpec(BaseModel):
     """One question on one dataset.
 
@@ -33,6 +57,7 @@ class TaskSpec(BaseModel):
         name: unique in the suite.
         description: what is asked, for the reader of the report.
         expected_diameter_px, expected_diameter_um: hint for models that find objects; at most one.
+        prompt: how the question is put into words; by default the service's own way.
         headline: the metric to look at first; by default the one of `HEADLINES`.
         slices: axes by which results are broken down: those of the loader, and "objects" (how many there
             are, in five ranges). Empty: every axis that the data has.
@@ -46,6 +71,7 @@ class TaskSpec(BaseModel):
     description: str = ""
     expected_diameter_px: Size | None = None
     expected_diameter_um: Size | None = None
+    prompt: PromptSpec | None = None
     headline: str = ""
     slices: tuple[str, ...] = ()
 
@@ -59,6 +85,8 @@ class TaskSpec(BaseModel):
             raise ValueError("expected_diameter_px and expected_diameter_um exclude each other")
         if self.kind is TaskKind.CLASSIFICATION and (self.expected_diameter_px or self.expected_diameter_um):
             raise ValueError("an expected diameter says nothing to classification")
+        if self.kind is TaskKind.SEGMENTATION and self.prompt is not None:
+            raise ValueError("prompt: segmentation is not asked in words")
         names = [metric.name for metric in METRICS[self.kind] if not metric.calibration]
         if self.headline and self.headline not in names:
             raise ValueError(
@@ -81,11 +109,16 @@ class TaskSpec(BaseModel):
         labels = self.dataset.labels if isinstance(self.dataset, ClassFoldersSpec | TableSpec) else None
         return tuple(dict.fromkeys(labels.values())) if labels else ()
 
+    @property
+    def wording(self) -> Prompt | None:
+        """How the question is put into words, as the client takes it."""
+        return None if self.prompt is None else Prompt(**self.prompt.model_dump())
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what is asked: kind, dataset and expected size; not of names and descriptions."""
+        """SHA-256 of what is asked: kind, dataset, expected size and words; not names and descriptions."""
         asked = self.model_dump_json(
-            include={"kind", "dataset", "expected_diameter_px", "expected_diameter_um"}
+            include={"kind", "dataset", "expected_diameter_px", "expected_diameter_um", "prompt"}
         )
         return hashlib.sha256(asked.encode()).hexdigest()
 

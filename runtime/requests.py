@@ -222,7 +222,8 @@ def moved(error: InvalidRequestError, field: str, view_field: str) -> InvalidReq
         return field + found.removeprefix("image")
 
     violations = [FieldViolation(path(found.field), found.description) for found in error.violations]
-    return type(error)(f"{field}: {error.message}", metadata=error.metadata, violations=violations)
+    told = "; ".join(f"{found.field}: {found.description}" for found in violations)
+    return type(error)(told or f"{field}: {error.message}", metadata=error.metadata, violations=violations)
 
 
 def _check_image(checks: Checks, image: image_pb2.Image, name: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_ -]*)(?::([a-z0-9]+))?\}")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_ ().-]*)(?::([a-z0-9]+))?\}")
 _DIGITS = "d"
 _MOST_NAMES = 8
 """More, or two texts side by side, could match a path in so many ways that trying them takes for ever."""

@@ -110,6 +110,12 @@ def _identity_of_list(labels: object) -> object:
     return {label: label for label in labels} if isinstance(labels, list | tuple) else labels
 
 
+def _one_or_several(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, str) else value
+
+
 Labels = Annotated[
     dict[str, str],
     BeforeValidator(_identity_of_list),
@@ -216,7 +222,8 @@ class TableSpec(NamedPartsSpec):
 
     Attributes:
         table: path of the file.
-        image: path of an image, with columns in braces: "images/{file}"; `{id:03}` pads with zeros.
+        image: path of an image, with columns in braces: "images/{file}"; `{id:03}` pads with zeros. Of
+            several, the first that is there.
         truth: the column with the answer.
         labels: the label schema; classification only.
         examples: absent: none.
@@ -227,7 +234,7 @@ class TableSpec(NamedPartsSpec):
     kinds = frozenset({CLASSIFICATION, COUNTING})
     loader: Literal["table"]
     table: str
-    image: str
+    image: Annotated[tuple[str, ...], BeforeValidator(_one_or_several), Field(min_length=1)]
     truth: str
     labels: Labels | None = None
     examples: ExamplesSpec | None = None

@@ -24,21 +24,23 @@ def list_items(spec: TableSpec, folder: Folder, kind: TaskKind) -> list[Item]:
     items = []
     for number, row in enumerate(_rows(spec, folder), start=1):
         where = f"{folder.path / spec.table}, row {number}"
-        missing = sorted({spec.truth, *names_in(spec.image), *spec.slices, *given(spec.cluster)} - set(row))
+        in_paths = {name for image in spec.image for name in names_in(image)}
+        missing = sorted({spec.truth, *in_paths, *spec.slices, *given(spec.cluster)} - set(row))
         if missing:
             raise InvalidRequestError(
                 f"{where}: no column {missing[0]!r}; there are {', '.join(sorted(row))}"
             )
-        path = fill(spec.image, row)
-        if path not in folder.file_set:
+        paths = [fill(image, row) for image in spec.image]
+        path = next((path for path in paths if path in folder.file_set), None)
+        if path is None:
             if spec.skip_missing:
                 continue
-            raise InvalidRequestError(f"{where}: there is no image {path}")
+            raise InvalidRequestError(f"{where}: there is no image {' or '.join(paths)}")
         item = _item(spec, folder, kind, path, row, where)
         if item is not None:
             items.append(item)
     if not items:
-        raise folder.expected(f"images as {spec.image} for the rows of {spec.table}")
+        raise folder.expected(f"images as {' or '.join(spec.image)} for the rows of {spec.table}")
     return items
 
 

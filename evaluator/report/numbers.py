@@ -91,6 +91,11 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f} s"
 
 
+def dollars(micro_usd: int) -> str:
+    """Millionths of a US dollar for people, as far as they are not zero."""
+    return f"{micro_usd / 1e6:.6f}".rstrip("0").rstrip(".") + " USD"
+
+
 def moment(time: str) -> str:
     """An RFC 3339 time for people, to the second; what is no such time is left as it is."""
     try:

@@ -60,6 +60,16 @@ class SamplePage:
         return any(reason(answer) or answer.prediction.error_message for answer in self.answers)
 
     @property
+    def written(self) -> bool:
+        """True if any answer was read from a text."""
+        return any(answer.prediction.written is not None for answer in self.answers)
+
+    @property
+    def tokens(self) -> bool:
+        """True if any model counts tokens."""
+        return any(answer.prediction.input_token_count is not None for answer in self.answers)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics that any answer has."""
         return tuple(dict.fromkeys(name for answer in self.answers for name in answer.score.metrics))

@@ -32,6 +32,7 @@ _FILTERS = (
     "number",
     "percent",
     "probability",
+    "dollars",
     "seconds",
     "short",
     "verdict",

@@ -183,9 +183,13 @@ async def _create(client: AsyncClient, session: Session, order: Order, *, new: b
 async def _follow(client: AsyncClient, session: Session, evaluation: Evaluation) -> Evaluation:
     """Show the progress of every task with every model until the evaluation has ended."""
     latest = evaluation
+    said = ""
     with session.progress() as progress:
         bars = _Bars(progress, session)
         async for latest in client.watch_evaluation(evaluation.evaluation_id):
+            if not latest.state.ended and latest.state_message not in ("", said):
+                said = latest.state_message
+                session.say(said, "bold yellow")
             for each in latest.task_progress:
                 bars.update(each)
     return latest

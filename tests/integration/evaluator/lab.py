@@ -24,7 +24,7 @@ from gateway.settings import GatewaySettings
 from hooke import AsyncClient
 from hooke.errors import HookeError
 from hooke.types import Evaluation, SampleResult
-from runtime.fakes import FakeModel, serving
+from runtime.fakes import FakeAnswerer, FakeModel, serving
 from runtime.service import ModelService
 from runtime.tasks import Classification, ClassifyTask, ModelCard, Segmentation, SegmentTask
 
@@ -123,6 +123,13 @@ def raising(error: HookeError) -> Callable[[str], None]:
 async def model_service(model: Model, **settings: object) -> AsyncIterator[ModelService]:
     """Serve a model on loopback."""
     async with serving(type(model), lambda: model, **settings) as service:
+        yield service
+
+
+@asynccontextmanager
+async def answerer_service(model: FakeAnswerer) -> AsyncIterator[ModelService]:
+    """Serve a model that answers in words on loopback."""
+    async with serving(FakeAnswerer, lambda: model) as service:
         yield service
 
 

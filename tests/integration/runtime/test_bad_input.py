@@ -17,6 +17,7 @@ from hooke.v1 import (
     image_service_pb2_grpc,
     model_service_pb2,
     model_service_pb2_grpc,
+    parameters_pb2,
 )
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
@@ -114,7 +115,9 @@ def malformed_requests(seed: int, count: int) -> Iterator[tuple[str, pb.SegmentR
         "view": view,
         "mask_format": lambda: pb.SegmentRequest(image=raw_image(), mask_format=chooser.randrange(4, 99)),  # type: ignore[arg-type]
         "expected_diameter_um": lambda: pb.SegmentRequest(image=raw_image(), expected_diameter_um=5.0),
-        "classical": lambda: pb.SegmentRequest(image=raw_image(), classical=pb.ClassicalParameters()),
+        "classical": lambda: pb.SegmentRequest(
+            image=raw_image(), classical=parameters_pb2.ClassicalParameters()
+        ),
         "image.sha256": lambda: pb.SegmentRequest(
             image=image_pb2.Image(sha256=chooser.choice(["zz", "A" * 64, "é" * 64]))
         ),

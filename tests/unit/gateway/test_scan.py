@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.scan import text_field
-from hooke.v1 import image_pb2
+from hooke.v1 import image_pb2, parameters_pb2
 from hooke.v1 import inference_service_pb2 as pb
 
 texts = st.text(max_size=200)
@@ -23,7 +23,7 @@ def test_it_agrees_with_a_full_decoder(model: str, encoded: bytes, labels: list[
 def test_it_skips_every_kind_of_field() -> None:
     request = pb.CountRequest(
         expected_diameter_px=3.5,
-        classical=pb.ClassicalParameters(),
+        classical=parameters_pb2.ClassicalParameters(),
     )
     fixed32 = b"\xa5\x06\x01\x02\x03\x04"
     varint = b"\xa0\x06\xff\xff\xff\xff\x0f"
