@@ -1,8 +1,9 @@
 """Questions of classes and numbers put into words, and answers read from what models write.
 
-All models that take words share this: LLaVA, OpenAI and Gemini differ only in how they answer. `ask_class` and
-`ask_count` word a question by a versioned template and say how its answer is to be read. Nothing is guessed:
-a text that does not say one thing clearly is *unparsed*, and one that says that it cannot tell *abstained*.
+All models that take words share this: LLaVA, OpenAI and Gemini differ only in how they answer. `ask_class`
+and `ask_count` word a question by a versioned template and say how its answer is to be read. Nothing is
+guessed: a text that does not say one thing clearly is *unparsed*, and one that says that it cannot tell is
+*abstained*.
 
 Importing this package needs no Jinja2; asking does (the extra `vlm`).
 """
@@ -13,10 +14,9 @@ from runtime.prompting.asking import (
     ask_class,
     ask_class_for_likelihood,
     ask_count,
-    likelihood_versions,
-    prompt_versions,
 )
-from runtime.prompting.parsing import Reading
+from runtime.prompting.reading import Reading
+from runtime.prompting.versions import likelihood_versions, prompt_versions
 
 __all__ = [
     "Asked",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import enum
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hooke.images import Micrograph
-from hooke.types import FinishReason
-from runtime.prompting.parsing import Reading
+from hooke.types import FinishReason, TurnRole
+from runtime.prompting.answer_schema import class_schema, count_schema
+from runtime.prompting.parsing import read_class, read_class_json, read_count, read_count_json
+from runtime.prompting.reading import Reading
+from runtime.prompting.versions import VERSIONS, Form
 from runtime.tasks import Turn
 
 
@@ -37,7 +41,7 @@ class Asked:
     Attributes:
         turns: the examples as earlier turns, then the question; the images stand in the user's turns.
         instructions: what the model is to keep to; may be empty.
-        schema: JSON schema of the answer; None where a line of text is asked for.
+        schema: JSON schema of the answer; None where words are asked for.
         version: of the template.
         sha256: of the template's file, lower-case hex.
         read: reads what the model wrote. Takes all of its text and why it ended; never raises.
@@ -49,41 +53,6 @@ class Asked:
     version: str
     sha256: str
     read: Callable[[str, FinishReason], Reading]
-
-
-class Form(enum.StrEnum):
-    """The form in which a question wants its answer; templates know it by these names."""
-
-    JSON = "json"
-    LINE = "line"
-    NAME = "name"
-    """The name of the class and nothing else: what is scored by likelihood."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """What the templates of a version can ask for."""
-
-    forms: frozenset[Form]
-    numbered: bool
-    """Whether classes are shown with numbers, and a number is an answer."""
-
-
-_VERSIONS: Mapping[str, _Version] = {
-    # The paper asked for a line of text and nothing else, so its words go with no schema and no likelihood.
-    "paper": _Version(frozenset({Form.LINE}), numbered=True),
-    "v1": _Version(frozenset(Form), numbered=False),
-}
-
-
-def prompt_versions() -> tuple[str, ...]:
-    """The versions that there are, sorted."""
-    return tuple(sorted(_VERSIONS))
-
-
-def likelihood_versions() -> tuple[str, ...]:
-    """The versions that `ask_class_for_likelihood` knows, sorted."""
-    return tuple(sorted(name for name, version in _VERSIONS.items() if Form.NAME in version.forms))
 
 
 def ask_class(
@@ -98,12 +67,24 @@ def ask_class(
 
     Args:
         image: the image, 8-bit RGB.
-        labels: the classes, at least two, without repeats. They are shown on one line each, in this order.
+        labels: the classes, at least two, without repeats; they are shown in this order.
         options: how to put it.
-        structured: whether the model keeps to a JSON schema. Version "paper" has none either way.
+        structured: whether the model keeps to a JSON schema. Version "paper" asks without one all the same.
         examples: images with their class, one of `labels`.
     """
-    raise NotImplementedError
+    version = VERSIONS[options.version]
+    names = [_one_line(label) for label in labels]
+    read = partial(read_class, labels=labels, numbered=version.numbered)
+    if structured and Form.JSON in version.forms:
+        read_json = partial(read_class_json, labels=labels)
+        answers = _Answers(
+            Form.JSON, lambda label: _as_json(_one_line(label)), read_json, class_schema(names)
+        )
+    elif version.numbered:
+        answers = _Answers(Form.LINE, lambda label: str(labels.index(label) + 1), read)
+    else:
+        answers = _Answers(Form.LINE, lambda label: f"Answer: {_one_line(label)}", read)
+    return _asked("class", options, image, examples, answers, labels=names)
 
 
 def ask_class_for_likelihood(
@@ -113,15 +94,17 @@ def ask_class_for_likelihood(
     *,
     examples: Sequence[tuple[Micrograph, str]] = (),
 ) -> Asked:
-    """Ask so that the name of a class, as it stands in `labels`, is the whole answer; otherwise as `ask_class`.
+    """Ask so that the name of a class, as it stands in `labels`, is the whole answer.
 
     Args:
         image: the image, 8-bit RGB.
-        labels: the classes, at least two, without repeats.
+        labels: the classes, at least two, without repeats; they are shown in this order.
         options: how to put it; the version is one of `likelihood_versions()`.
         examples: images with their class, one of `labels`.
     """
-    raise NotImplementedError
+    read = partial(read_class, labels=labels, numbered=False)
+    answers = _Answers(Form.NAME, _one_line, read)
+    return _asked("class", options, image, examples, answers, labels=[_one_line(label) for label in labels])
 
 
 def ask_count(
@@ -136,7 +119,67 @@ def ask_count(
     Args:
         image: the image, 8-bit RGB.
         options: how to put it.
-        structured: whether the model keeps to a JSON schema. Version "paper" has none either way.
+        structured: whether the model keeps to a JSON schema. Version "paper" asks without one all the same.
         examples: images with their number of objects.
     """
-    raise NotImplementedError
+    object_name = _one_line(options.object_name) or "objects"
+    if structured and Form.JSON in VERSIONS[options.version].forms:
+        answers = _Answers(Form.JSON, _as_json, read_count_json, count_schema())
+    else:
+        read = partial(read_count, object_name=object_name)
+        answers = _Answers(Form.LINE, lambda count: f"Count: {count}", read)
+    return _asked("count", options, image, examples, answers, object_name=object_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The answers that a question wants: what an example says for its truth, and how one is read."""
+
+    form: Form
+    write: Callable[[Any], str]
+    read: Callable[[str, FinishReason], Reading]
+    schema: Mapping[str, Any] | None = None
+
+
+def _asked(
+    task: str,
+    options: PromptOptions,
+    image: Micrograph,
+    examples: Sequence[tuple[Micrograph, str | int]],
+    answers: _Answers,
+    **values: object,
+) -> Asked:
+    # Jinja2 is there only where a model takes words, and every service imports this module.
+    from runtime.prompting.wording import put_into_words  # noqa: PLC0415
+
+    wording = put_into_words(
+        options.version,
+        task,
+        form=answers.form.value,
+        modality=_one_line(options.modality),
+        context=options.context.strip(),
+        **values,
+    )
+    turns: list[Turn] = []
+    for shown, truth in examples:
+        turns.append(Turn(TurnRole.USER, wording.question, (shown,)))
+        turns.append(Turn(TurnRole.MODEL, answers.write(truth)))
+    turns.append(Turn(TurnRole.USER, wording.question, (image,)))
+    return Asked(
+        turns=tuple(turns),
+        instructions=wording.instructions,
+        schema=answers.schema,
+        version=options.version,
+        sha256=wording.sha256,
+        read=answers.read,
+    )
+
+
+def _as_json(answer: str | int) -> str:
+    """What an example says where JSON is asked for."""
+    return json.dumps({"answer": answer, "confidence": 1.0, "abstain": False}, ensure_ascii=False)
+
+
+def _one_line(text: str) -> str:
+    """A name as it stands in a prompt: line breaks in it would read as the prompt's own."""
+    return " ".join(text.split())
