@@ -14,7 +14,7 @@ from gateway.forwarding import ForwardCall, handlers
 from gateway.images import PushMissingImages
 from gateway.metrics import GatewayMetrics
 from gateway.model_servicer import ModelServicer
-from gateway.policies import Limit, LimitCalls, MeasureCalls, RouteCalls
+from gateway.policies import EndWatches, Limit, LimitCalls, MeasureCalls, RouteCalls
 from gateway.policy import Policy, chain
 from gateway.routes import Routes, read_routes
 from gateway.settings import GatewaySettings
@@ -52,8 +52,10 @@ class Gateway:
             settings.default_deadline_s,
             self._gateway_metrics,
         )
+        self.server = Server(settings, "gateway", self.metrics)
         policies: list[Policy] = [
             MeasureCalls(self._gateway_metrics),
+            EndWatches(self.server.draining),
             RouteCalls(self.fleet),
             LimitCalls(
                 Limit(settings.gateway_max_calls, settings.gateway_max_bytes),
@@ -66,7 +68,6 @@ class Gateway:
         self._upstream_serves = asyncio.Event()
         self._loaded = False
         self._announcing: asyncio.Task[None] | None = None
-        self.server = Server(settings, "gateway", self.metrics)
         self._add_services(settings)
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""The links of the chain: measure, route, limit. `gateway.images` has one more."""
+"""The links of the chain: measure, end watches, route, limit. `gateway.images` has one more."""
 
 from __future__ import annotations
 
@@ -42,6 +42,40 @@ class MeasureCalls:
             raise
         finally:
             self._metrics.calls.labels(call.label, call.method.name, code.name).inc()
+
+
+class EndWatches:
+    """Ends watches of evaluations once the gateway drains: they last as long as an evaluation, maybe hours.
+
+    Whoever watches is told that the gateway is shutting down, and watches on at another one, or later.
+
+    Args:
+        draining: set when the drain begins.
+    """
+
+    def __init__(self, draining: asyncio.Event) -> None:
+        self._draining = draining
+
+    async def handle(self, call: Exchange, forward: Forward) -> None:
+        """Hand the call on; a watch until the drain at most.
+
+        Raises:
+            DrainingError: the drain ended the watch.
+        """
+        if (call.method.service, call.method.name) != (EVALUATION, "WatchEvaluation"):
+            await forward(call)
+            return
+        watching = asyncio.ensure_future(forward(call))
+        draining = asyncio.ensure_future(self._draining.wait())
+        try:
+            await asyncio.wait({watching, draining}, return_when=asyncio.FIRST_COMPLETED)
+            if not watching.done():
+                raise errors.DrainingError("the gateway is shutting down", retry_after_s=_RETRY_AFTER_S)
+            await watching
+        finally:
+            draining.cancel()
+            watching.cancel()
+            await asyncio.gather(watching, draining, return_exceptions=True)
 
 
 def _code_of(call: Exchange, error: BaseException) -> grpc.StatusCode:

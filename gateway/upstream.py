@@ -113,6 +113,9 @@ class Upstream:
                     self._become(Health.SERVING if serving else Health.NOT_SERVING, changed)
             except grpc.aio.AioRpcError as error:
                 log.debug("watch ended", upstream=self.address, code=error.code().name, text=error.details())
+            except Exception:
+                # A watch that ended would leave the upstream for ever what it was last.
+                log.exception("it answers otherwise than a service of Hooke", upstream=self.address)
             self._become(Health.UNREACHABLE, changed)
             await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311  (spreads reconnections)
             pause_s = min(2 * pause_s, _LAST_PAUSE_S)

@@ -104,3 +104,18 @@ async def test_a_watch_delivers_at_once_and_ends_with_its_caller() -> None:
         assert not evaluator.left.is_set()
         call.cancel()
         await asyncio.wait_for(evaluator.left.wait(), 20)
+
+
+async def test_a_drain_ends_watches() -> None:
+    """A gateway that shuts down does not wait for an evaluation to end; who watches is told to come back."""
+    async with evaluating() as (stage, evaluator):
+        call = pb_grpc.EvaluationServiceStub(stage.channel).WatchEvaluation(
+            pb.WatchEvaluationRequest(evaluation_id="e1"), timeout=60
+        )
+        await call.read()
+        draining = asyncio.create_task(stage.gateway.server.drain())
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call.read()
+        assert isinstance(error_from(failed.value), errors.DrainingError)
+        await asyncio.wait_for(evaluator.left.wait(), 20)
+        await asyncio.wait_for(draining, 20)

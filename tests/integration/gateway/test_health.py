@@ -13,8 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.upstream import Health
 from hooke import errors
 from hooke.status import PUSHBACK_KEY, error_from
-from tests.integration.gateway.stage import gateway, probe
+from hooke.v1 import model_service_pb2
+from tests.integration.gateway.stage import gateway, probe, server
 
+MODELS = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -75,6 +77,23 @@ async def test_nobody_ever_listened_there() -> None:
     async with gateway({"any": "127.0.0.1:1"}, wait=False) as stage:
         await stage.until("127.0.0.1:1", Health.UNREACHABLE)
         _assert_upstream_failed(await _refusal(stage.call("Count")))
+
+
+async def test_a_service_that_answers_garbage() -> None:
+    """What is no service of Hooke is not reachable, and is looked at again until it is one."""
+    garbage = True
+
+    async def list_models(_request: bytes, _context: Any) -> bytes:
+        return b"\xff" if garbage else b""
+
+    handler = grpc.unary_unary_rpc_method_handler(list_models)
+    generic = grpc.method_handlers_generic_handler(MODELS, {"ListModels": handler})
+    async with server({MODELS: lambda made: made.add_generic_rpc_handlers((generic,))}) as upstream:
+        address = f"127.0.0.1:{upstream.port}"
+        async with gateway({"any": address}, wait=False) as stage:
+            await stage.until(address, Health.UNREACHABLE)
+            garbage = False
+            await stage.until(address, Health.SERVING)
 
 
 async def test_the_other_replica_takes_over() -> None:
