@@ -148,6 +148,7 @@ class RemoteQueue:
         """Wait until a call may begin, and begin it; whoever gets a turn must `_end` it."""
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         lane.waiting.append(turn)
+        self._observe_depth()
         try:
             if refusal := lane.gate.refusal():
                 raise refusal
