@@ -1,0 +1,1 @@
+"""Cellpose-SAM: cells and nuclei by flows, in images, stacks and volumes."""

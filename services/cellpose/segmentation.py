@@ -1,0 +1,119 @@
+"""From images to objects: normalise, predict flows, follow them.
+
+The same steps as the library's `CellposeModel.eval`, with its own functions. `eval` itself takes one image
+at a time, guesses which axis is which, drops axes of length 1, and remembers `normalize=False` for whoever
+calls next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from cellpose import core, dynamics, transforms, utils
+from numpy.typing import NDArray
+
+from hooke import masks
+from runtime.tasks import Segmentation, SegmentTask
+from services.cellpose.network import Network
+from services.cellpose.preparation import Prepared, prepare
+from services.cellpose.tiles import Floats, Plane, predict
+
+utils.trange = range  # or stitching draws a progress bar into the log
+torch.sparse.check_sparse_tensor_invariants.disable()  # the default, which PyTorch wants to hear said
+
+
+def segment_images(network: Network, tasks: Sequence[SegmentTask], batch_size: int) -> list[Segmentation]:
+    """Find the objects of each image; tiles of all but full volumes share forward passes.
+
+    Args:
+        network: on its device.
+        tasks: images of any sizes, with parameters of any kind.
+        batch_size: most tiles in one forward pass.
+
+    Raises:
+        InvalidRequestError: an image is too small, or becomes too small or too large when it is scaled.
+    """
+    prepared = [prepare(task) for task in tasks]
+    planes = [
+        Plane(pixels, each.scale, each.parameters.tile_overlap)
+        for each in prepared
+        if each.mode != "full"
+        for pixels in each.pixels
+    ]
+    predicted = predict(network, planes, batch_size)
+    answers = []
+    for each in prepared:
+        if each.mode == "full":
+            found = _predict_volume(network, each, batch_size)
+        else:
+            found = np.stack([next(predicted) for _ in each.pixels])
+        flows, probability = found[..., :-1].transpose(3, 0, 1, 2), found[..., -1]
+        labels = masks.relabel(_follow(network, each, flows, probability))
+        answers.append(
+            Segmentation(
+                labels=labels if each.is_stack else labels[0],
+                parameters=each.used,
+                intensity_ranges=each.intensity_ranges,
+                arrays=_arrays(each, flows, probability) if each.parameters.flows_returned else {},
+            )
+        )
+    return answers
+
+
+def _predict_volume(network: Network, prepared: Prepared, batch_size: int) -> Floats:
+    """Z x H x W x 4: flows along Z, Y and X, cell probability; from planes across all three axes."""
+    found, _ = core.run_3D(
+        network,
+        transforms.resize_image_3d(prepared.pixels, prepared.scaled),
+        batch_size=batch_size,
+        tile_overlap=prepared.parameters.tile_overlap,
+        bsize=network.tile_px,
+    )
+    whole: Floats = transforms.resize_image_3d(found, prepared.pixels.shape[:3])
+    return whole
+
+
+def _follow(
+    network: Network, prepared: Prepared, flows: Floats, probability: Floats
+) -> NDArray[np.integer[Any]]:
+    """Z x H x W labels: where the pixels end that follow the flows. `flows` are A x Z x H x W."""
+    parameters = prepared.parameters
+    how = {
+        "niter": prepared.iterations,
+        "cellprob_threshold": parameters.cell_probability_threshold,
+        "flow_threshold": parameters.flow_threshold,
+        "max_size_fraction": parameters.max_area_fraction,
+        "device": network.device,
+    }
+    least = parameters.min_area_px
+    labels: NDArray[np.integer[Any]]
+    if prepared.mode == "full":
+        labels = dynamics.resize_and_compute_masks(flows, probability, do_3D=True, min_size=least, **how)
+        return labels
+    stitched = len(probability) > 1
+    labels = np.stack(
+        [
+            # Small pieces of a plane may belong to a large object of the stack.
+            dynamics.resize_and_compute_masks(
+                flows[:, z], probability[z], min_size=-1 if stitched else least, **how
+            )
+            for z in range(len(probability))
+        ]
+    )
+    if stitched:
+        labels = utils.stitch3D(labels, stitch_threshold=parameters.stitch_threshold)
+        labels = utils.fill_holes_and_remove_small_masks(labels, min_size=least)
+    return labels
+
+
+def _arrays(prepared: Prepared, flows: Floats, probability: Floats) -> Mapping[str, Floats]:
+    """What the request asks for beside the masks, without the axis Z for an image."""
+    if not prepared.is_stack:
+        flows, probability = flows[:, 0], probability[0]
+    return {
+        "flows": np.ascontiguousarray(flows),
+        "cell_probability": np.ascontiguousarray(probability),
+    }
