@@ -11,11 +11,13 @@ import typer
 
 from hooke import Tls
 from hooke._channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from hooke.cli.ask import ask
 from hooke.cli.classify import classify
+from hooke.cli.count import count
 from hooke.cli.doctor import doctor
 from hooke.cli.evaluate import evaluate
 from hooke.cli.models import models
-from hooke.cli.objects import count, segment
+from hooke.cli.segment import segment
 from hooke.cli.session import Session
 
 app = typer.Typer(
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (models, segment, count, classify, evaluate, doctor):
+for command in (models, segment, count, classify, ask, evaluate, doctor):
     app.command()(command)
 
 
@@ -65,14 +67,15 @@ def root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Ask models about micrographs: find objects, count, classify, and evaluate how well they do it.
+    """Ask models about micrographs: find objects, count, classify, answer in words; and evaluate them.
 
     \b
     Begin with:
-      hooke doctor                          is a server there, and does it answer?
-      hooke models                          what can be asked?
-      hooke segment cells.tif               masks, outlines and measurements
-      hooke evaluate demo                   how good are the models?
+      hooke doctor                           is a server there, and does it answer?
+      hooke models                           what can be asked?
+      hooke segment cells.tif                masks, outlines and measurements
+      hooke ask cells.png "What is shown?"   an answer in words
+      hooke evaluate demo                    how good are the models?
 
     \b
     Exit codes:

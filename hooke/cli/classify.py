@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +10,10 @@ import typer
 from rich.table import Table
 
 from hooke import AsyncClient
-from hooke.cli import options
+from hooke.cli import options, words
 from hooke.cli.batch import failures_of, process, write_rows
-from hooke.cli.inputs import find_images, images_in
-from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.cli.inputs import find_images, images_in, naming_files
+from hooke.errors import InvalidRequestError
 from hooke.types import ClassifyResult
 
 Examples = Annotated[
@@ -27,9 +26,12 @@ Examples = Annotated[
         help="Folder with one folder of example images for each class, named like the class.",
     ),
 ]
-Labels = Annotated[
+Label = Annotated[
     list[str] | None,
     typer.Option("--label", "-l", metavar="CLASS", help="A class to choose from; repeat for each."),
+]
+Labels = Annotated[
+    str, typer.Option("--labels", metavar="CLASS,CLASS", help="The classes to choose from, in one list.")
 ]
 
 
@@ -37,12 +39,16 @@ def classify(
     context: typer.Context,
     images: options.Images,
     examples: Examples = None,
-    label: Labels = None,
+    label: Label = None,
+    labels: Labels = "",
     model: options.Model = "",
     channel: options.Channels = None,
     z_index: options.ZIndex = None,
     project: options.Project = None,
     time_index: options.TimeIndex = None,
+    modality: words.Modality = "",
+    about: words.Context = "",
+    prompt_version: words.PromptVersion = "",
     csv_file: options.CsvFile = None,
     jobs: options.Jobs = 4,
     address: options.Address = None,
@@ -51,18 +57,22 @@ def classify(
     """Say which class each image belongs to.
 
     Models that learn from examples need some images of each class; others need the names of the classes.
+    Vision-language models are asked in words, and may give no answer: then the outcome says why.
 
     \b
     Examples:
       hooke classify unknown/*.png --examples known/     (known/healthy/*.png, known/infected/*.png)
-      hooke classify blot.tif --model llava --label fibres --label particles
+      hooke classify em/*.png --model llava --labels fibres,particles --modality SEM
+      hooke classify em/*.png --model gemini --labels fibres,particles --csv classes.csv
     """
     session = options.session_of(context, address, as_json)
     view = options.view_of(channel, z_index, project, time_index)
     paths = find_images(images)
     known = [] if examples is None else _examples_in(examples)
-    if not known and not label:
-        raise typer.BadParameter("name the classes, or give examples.", param_hint="--label, --examples")
+    classes = [*(label or ()), *filter(None, (name.strip() for name in labels.split(",")))]
+    if not known and not classes:
+        raise typer.BadParameter("name the classes, or give examples.", param_hint="--labels, --examples")
+    prompt = words.prompt_of(prompt_version, modality, about)
 
     with session.reporting():
         contents = [(path.read_bytes(), name) for path, name in known]
@@ -70,40 +80,37 @@ def classify(
         async def one(client: AsyncClient, path: Path) -> ClassifyResult:
             try:
                 return await client.classify(
-                    path, model=model, labels=label or (), examples=contents, view=view
+                    path, model=model, labels=classes, examples=contents, view=view, prompt=prompt
                 )
             except InvalidRequestError as error:
-                raise _naming_files(error, [path for path, _ in known]) from error
+                raise naming_files(error, r"examples\[(\d+)\]", [path for path, _ in known]) from error
 
         outcomes = process(session, paths, one, jobs=jobs, doing="Classifying")
         answers = [(outcome.path, outcome.value) for outcome in outcomes if outcome.value is not None]
-        classes = list(dict.fromkeys(name for _, answer in answers for name in sorted(answer.probabilities)))
         if csv_file is not None:
-            rows = [
-                (path, answer.label, *(answer.probabilities.get(name, "") for name in classes))
-                for path, answer in answers
-            ]
-            write_rows(csv_file, ("image", "label", *(f"p({name})" for name in classes)), rows)
+            _write_csv(csv_file, answers)
         table = Table("Image", "Model", "Class")
         table.add_column("Probability", justify="right")
         for path, answer in answers:
-            probability = answer.probabilities.get(answer.label)
-            shown = "-" if probability is None else f"{probability:.1%}"
-            table.add_row(str(path), answer.provenance.model, answer.label, shown)
+            probability = answer.probabilities.get(answer.label or "")
+            table.add_row(
+                str(path),
+                answer.provenance.model,
+                words.answer_or_outcome(answer.label, answer),
+                "-" if probability is None else f"{probability:.1%}",
+            )
         session.show([outcome.document() for outcome in outcomes], table)
+        words.say_unanswered(session, answers)
         raise typer.Exit(failures_of(session, outcomes))
 
 
-def _naming_files(error: InvalidRequestError, examples: Sequence[Path]) -> InvalidRequestError:
-    """Return the error with the names of the files where it speaks of `examples[3]`."""
-
-    def named(text: str) -> str:
-        return re.sub(r"examples\[(\d+)\](\.image)?", lambda match: str(examples[int(match[1])]), text)
-
-    violations = [FieldViolation(named(fault.field), fault.description) for fault in error.violations]
-    return type(error)(
-        named(error.message), metadata=error.metadata, violations=violations, request_id=error.request_id
-    )
+def _write_csv(file: Path, answers: Sequence[tuple[Path, ClassifyResult]]) -> None:
+    names = list(dict.fromkeys(name for _, answer in answers for name in sorted(answer.probabilities)))
+    rows = [
+        (path, answer.label or "", answer.outcome, *(answer.probabilities.get(name, "") for name in names))
+        for path, answer in answers
+    ]
+    write_rows(file, ("image", "label", "outcome", *(f"p({name})" for name in names)), rows)
 
 
 def _examples_in(folder: Path) -> list[tuple[Path, str]]:

@@ -112,16 +112,19 @@ async def _ask(client: AsyncClient, model: ModelInfo) -> Check:
     name = f"ask {model.name}"
     if Task.COUNT not in model.tasks:
         return Check(name, None, "does not count; not asked")
+    if model.remote:
+        return Check(name, None, "belongs to a provider, who may charge for it; not asked")
     start = time.perf_counter()
     try:
         answer = await client.count(_discs(), model=model.name)
     except HookeError as error:
         return Check(name, False, describe(error))
     spent_ms = 1000 * (time.perf_counter() - start)
+    said = answer.outcome if answer.count is None else f"answered {answer.count}"
     return Check(
         name,
         True,
-        f"answered {answer.count} for 4 discs in {spent_ms:.0f} ms "
+        f"{said} for 4 discs in {spent_ms:.0f} ms "
         f"(queue {1000 * answer.cost.queue_s:.0f} ms, compute {1000 * answer.cost.compute_s:.0f} ms)",
     )
 

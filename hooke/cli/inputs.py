@@ -1,14 +1,17 @@
-"""Which files the arguments mean, and what their results are called."""
+"""Which files the arguments mean, what their results are called, and which one an error means."""
 
 from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import typer
+
+from hooke.errors import FieldViolation, InvalidRequestError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf"})
 """Suffixes, in lower case, by which images are found in a folder."""
@@ -78,3 +81,21 @@ def result_names(paths: Sequence[Path]) -> Mapping[Path, str]:
         taken.add(name.casefold())
         names[path] = name
     return names
+
+
+def naming_files(error: InvalidRequestError, place: str, paths: Sequence[Path]) -> InvalidRequestError:
+    """Return the error with the names of the files where it speaks of places in the request.
+
+    Args:
+        error: what the server or the client says.
+        place: pattern of a place, whose group is an index of `paths`, for example `examples\\[(\\d+)\\]`.
+        paths: the files.
+    """
+
+    def named(text: str) -> str:
+        return re.sub(rf"{place}(\.image)?", lambda match: str(paths[int(match[1])]), text)
+
+    violations = [FieldViolation(named(fault.field), fault.description) for fault in error.violations]
+    return type(error)(
+        named(error.message), metadata=error.metadata, violations=violations, request_id=error.request_id
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from hooke.cli import options
 from hooke.cli.session import Session
@@ -14,7 +15,7 @@ from hooke.types import ModelInfo, Task
 
 
 def models(context: typer.Context, address: options.Address = None, as_json: options.AsJson = False) -> None:
-    """List the models, with what they can be asked.
+    """List the models, with what they can be asked, what keeps them from it, and where images go.
 
     \b
     Examples:
@@ -35,18 +36,19 @@ async def _list(session: Session) -> tuple[ModelInfo, ...]:
 
 def table_of(models: Iterable[ModelInfo]) -> Table:
     """Return the models as a table."""
-    table = Table("Name", "Version", "State", "Tasks", "Device", "Licence", "Description")
+    table = Table("Name", "Version", "State", "Tasks", "Device", "Images", "Licence", "Description")
     for model in models:
         licences = dict.fromkeys(filter(None, (model.licences.code, model.licences.weights)))
         table.add_row(
             model.name,
             model.version,
-            model.state,
+            Text(f"{model.state}: {model.state_message}" if model.state_message else model.state),
             ", ".join(
                 f"{task} (by examples)" if task is Task.CLASSIFY and model.examples_required else task
                 for task in sorted(model.tasks)
             ),
             model.device,
+            "leave for a provider" if model.remote else "stay",
             ", ".join(licences),
             model.description,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ _HINTS: Mapping[str, str] = {
     "data_dir": "The evaluator must see the folder of --data at the same path, below its data root.",
     "view": "Choose what to look at with --channel, --z, --project or --time.",
 }
-"""What to do on the command line about an error: by its reason, or by the field that it names."""
+"""What to do on the command line about an error: by its reason, or by a part of the path that it names."""
 
 
 class ExitCode(IntEnum):
@@ -140,8 +141,8 @@ def describe(error: HookeError | OSError) -> str:
         text = "; ".join([text, *(fault for fault in faults if fault not in text)])
     if isinstance(error, errors.InternalError) and error.request_id and error.request_id not in text:
         text += f" (request id {error.request_id})"
-    fields = [fault.field.partition(".")[0] for fault in error.violations]
-    keys = dict.fromkeys([str(error.reason), *fields])
+    parts = [part for fault in error.violations for part in re.split(r"[.\[\]]", fault.field)]
+    keys = dict.fromkeys([str(error.reason), *parts])
     hints = [_HINTS[key] for key in keys if key in _HINTS]
     return " ".join([text if text.endswith((".", ")")) else f"{text}.", *hints])
 
@@ -164,7 +165,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911  (one return for each kind of val
         fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {name: plain(item) for name, item in fields if not isinstance(item, np.ndarray)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items() if not isinstance(item, np.ndarray)}
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,10 +10,12 @@ import pytest
 from grpc_health.v1 import health_pb2_grpc
 
 from hooke import Client
+from hooke.cli import app
 from hooke.v1 import evaluation_service_pb2_grpc as evaluation_grpc
 from hooke.v1 import image_service_pb2_grpc as image_grpc
 from hooke.v1 import inference_service_pb2_grpc as inference_grpc
 from hooke.v1 import model_service_pb2_grpc as model_grpc
+from tests.unit.hooke.command_line import Done, Hooke
 from tests.unit.hooke.lab import BlockingAsyncClient, Lab
 
 
@@ -56,3 +59,22 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
 def client(connect: Callable[..., Any], lab: Lab) -> Any:
     """A client of the lab, of both kinds in turn."""
     return connect(lab.address)
+
+
+@pytest.fixture
+def hooke(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Hooke:
+    """Run `hooke` against the lab, in an empty folder."""
+    monkeypatch.setenv("HOOKE_ADDRESS", lab.address)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Done:
+        with pytest.raises(SystemExit) as caught:
+            app([str(argument) for argument in arguments])
+        assert isinstance(caught.value.code, int)
+        streams = capsys.readouterr()
+        assert "Traceback" not in streams.err
+        return Done(caught.value.code, streams.out, streams.err)
+
+    return run

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hooke import AsyncAnswerStream, AsyncClient, errors, wire
 from hooke.errors import HookeError
 from hooke.status import code_of, trailing_metadata_of
-from hooke.v1 import conversation_pb2
+from hooke.v1 import conversation_pb2, provenance_pb2
 from hooke.v1 import evaluation_service_pb2 as evaluation_pb2
 from hooke.v1 import evaluation_service_pb2_grpc as evaluation_grpc
 from hooke.v1 import image_service_pb2 as image_pb2
@@ -73,8 +73,15 @@ class Lab(
     """Set once a watch waits."""
     asleep: str = "asleep"
     """The service that is not serving."""
+    remote: bool = False
+    """Whether the models are those of a provider."""
     countable: bool = False
     """Whether the models say that they can count."""
+    wrote: str = ""
+    """What models write to questions of classes and numbers instead of an answer."""
+    pieces: tuple[str, ...] = ("Cells", ", ", "mostly.")
+    """Of an answer in words."""
+    finish_reason: Any = 1
     whole: bool = True
     """Whether answers in words come with their end."""
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -116,11 +123,16 @@ class Lab(
     def Count(self, request, context):
         self._enter("Count", request, context)
         self._need([request.image], context)
+        if self.wrote:
+            return inference_pb2.CountResponse(answer_outcome=2, written_answer={"text": self.wrote})
         return inference_pb2.CountResponse(count=7, answer_outcome=1)
 
     def Classify(self, request, context):
         self._enter("Classify", request, context)
         self._need([request.image, *(example.image for example in request.examples)], context)
+        if self.wrote:
+            written = conversation_pb2.WrittenAnswer(text=self.wrote, unparsed_reason="no class")
+            return inference_pb2.ClassifyResponse(answer_outcome=3, written_answer=written)
         return inference_pb2.ClassifyResponse(
             label="a",
             probabilities=[inference_pb2.ClassProbability(label="a", probability=1)],
@@ -130,18 +142,24 @@ class Lab(
     def Ask(self, request, context):
         self._enter("Ask", request, context)
         self._need_shown(request.conversation, context)
-        return inference_pb2.AskResponse(text="Cells, mostly.", finish_reason=1)
+        return inference_pb2.AskResponse(text="".join(self.pieces), finish_reason=1)
 
     def StreamAsk(self, request, context):
         self._enter("StreamAsk", request, context)
         self._need_shown(request.conversation, context)
-        for piece in ("Cells", ", ", "mostly."):
+        for piece in self.pieces:
             yield inference_pb2.StreamAskResponse(text_delta=piece)
             if self.failures["writing"]:
                 self._fail(self.failures["writing"].popleft(), context)
             self._wait(context)
         if self.whole:
-            yield inference_pb2.StreamAskResponse(end=inference_pb2.AskEnd(finish_reason=1))
+            usage = provenance_pb2.TokenUsage(input_token_count=90, output_token_count=3, cost_micro_usd=1200)
+            end = inference_pb2.AskEnd(
+                finish_reason=self.finish_reason,
+                provenance=provenance_pb2.Provenance(model=request.model, model_version="1"),
+                cost=provenance_pb2.Cost(token_usage=usage),
+            )
+            yield inference_pb2.StreamAskResponse(end=end)
 
     def PutImage(self, request_iterator, context):
         requests = list(request_iterator)
@@ -160,7 +178,9 @@ class Lab(
         self._enter("ListModels", request, context)
         items, token = _page(self.model_count, request)
         tasks = [1, 2, 3] if self.countable else [1, 2, 99]
-        models = [model_pb2.ModelInfo(name=f"m{index}", state=2, tasks=tasks) for index in items]
+        models = [
+            model_pb2.ModelInfo(name=f"m{index}", state=2, tasks=tasks, remote=self.remote) for index in items
+        ]
         return model_pb2.ListModelsResponse(models=models, next_page_token=token)
 
     def GetModel(self, request, context):

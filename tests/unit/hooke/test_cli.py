@@ -9,62 +9,17 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from hooke import codecs, errors
-from hooke.cli import app
 from hooke.cli.inputs import result_names
 from hooke.cli.report import unpack
+from tests.unit.hooke.command_line import Hooke, write_image
 from tests.unit.hooke.lab import LABELS, Lab
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-Hooke = Callable[..., Done]
-
-
-@pytest.fixture
-def hooke(
-    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Hooke:
-    """Run `hooke` against the lab, in an empty folder."""
-    monkeypatch.setenv("HOOKE_ADDRESS", lab.address)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Done:
-        with pytest.raises(SystemExit) as caught:
-            app([str(argument) for argument in arguments])
-        assert isinstance(caught.value.code, int)
-        streams = capsys.readouterr()
-        assert "Traceback" not in streams.err
-        return Done(caught.value.code, streams.out, streams.err)
-
-    return run
-
-
-def write_image(path: Path) -> Path:
-    """Write an image of the size of the lab's answers."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(codecs.encode(codecs.from_array(np.arange(6, dtype=np.uint8).reshape(LABELS.shape))))
-    return path
 
 
 def report_archive(**files: str) -> bytes:
@@ -93,7 +48,7 @@ def test_version(hooke: Hooke) -> None:
 
 
 # Every command has examples in its help.
-@pytest.mark.parametrize("command", ["models", "segment", "count", "classify", "evaluate", "doctor"])
+@pytest.mark.parametrize("command", ["models", "segment", "count", "classify", "ask", "evaluate", "doctor"])
 def test_help(command: str, hooke: Hooke) -> None:
     done = hooke(command, "--help")
     assert done.code == 0
@@ -120,7 +75,8 @@ def test_shared_options(before: bool, hooke: Hooke, lab: Lab, monkeypatch: pytes
 
 # Where nobody listens, one line says so, and the exit code tells it from other failures.
 @pytest.mark.parametrize(
-    "command", [["models"], ["count", "a.png"], ["segment", "a.png"], ["evaluate", "demo"]]
+    "command",
+    [["models"], ["count", "a.png"], ["segment", "a.png"], ["ask", "a.png", "What?"], ["evaluate", "demo"]],
 )
 def test_unreachable(command: list[str], hooke: Hooke, tmp_path: Path) -> None:
     write_image(tmp_path / "a.png")
@@ -212,6 +168,13 @@ def test_inputs(hooke: Hooke, tmp_path: Path) -> None:
         (["count", "a.png", "--project", "sum"], "--project"),
         (["count", "a.png", "--z", "1", "--project", "max"], "--project"),
         (["count", "a.png", "--channel", "-1"], "--channel"),
+        (["segment", "a.png", "--point", "3"], "--point"),
+        (["segment", "a.png", "--box", "1,2,3,x"], "--box"),
+        (["segment", "a.png", "--preset", "mine"], "--preset"),
+        (["ask", "a.png"], "QUESTION"),
+        (["ask", "a.png", "b.png"], "QUESTION"),
+        (["ask", "a.png", "What?", "--temperature", "0.5"], "--temperature"),
+        (["ask", "a.png", "What?", "--model", "llava", "--temperature", "3"], "--temperature"),
         (["classify", "a.png"], "--examples"),
         (["classify", "a.png", "--examples", "empty"], "--examples"),
         (["evaluate"], "SUITE"),
@@ -271,7 +234,7 @@ def test_count_csv(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     assert "7" in done.out
     with (tmp_path / "tables" / "counts.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["image"], row["count"]) == ("a.png", "7")
+    assert (row["image"], row["count"], row["outcome"]) == ("a.png", "7", "answered")
     request = lab.calls("Count")[0].request
     assert request.image.pixel_size.pixel_size_y_um == 0.5
     assert list(request.view.channel_indices) == [1]
@@ -285,7 +248,10 @@ def test_classify(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     assert done.code == 0
     assert "100.0%" in done.out
     assert [example.label for example in lab.calls("Classify")[0].request.examples] == ["a", "a", "b"]
-    assert (tmp_path / "classes.csv").read_text().splitlines() == ["image,label,p(a)", "new.png,a,1.0"]
+    assert (tmp_path / "classes.csv").read_text().splitlines() == [
+        "image,label,outcome,p(a)",
+        "new.png,a,answered,1.0",
+    ]
 
 
 # A bad example is named by its file, not by its place in the request.
