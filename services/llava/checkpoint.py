@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError
 from transformers import (
     AutoImageProcessor,
     AutoModelForImageTextToText,
@@ -60,6 +61,7 @@ def load(folder: Path, settings: LlavaSettings, accelerator: Accelerator) -> Che
         SettingsError: it cannot be held in so few bits.
     """
     transformers_logging.disable_progress_bar()
+    quantization = _quantization(settings, accelerator)
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
         # Pillow and torchvision resample differently; one answer must not depend on what is installed.
@@ -72,10 +74,10 @@ def load(folder: Path, settings: LlavaSettings, accelerator: Accelerator) -> Che
             use_safetensors=True,
             dtype=accelerator.dtype,
             device_map={"": accelerator.device},
-            quantization_config=_quantization(settings, accelerator),
+            quantization_config=quantization,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise WeightsError(
             f"{folder} cannot be loaded: {error}\nGet it again with:\n  {command(settings)}"
         ) from error

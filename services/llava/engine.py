@@ -12,10 +12,10 @@ import torch
 
 from hooke.errors import OutOfMemoryError
 from hooke.images import Micrograph
-from hooke.types import FinishReason, TokenUsage, UsedParameter
+from hooke.types import FinishReason, TokenUsage, TurnRole, UsedParameter
 from runtime import accelerators
 from runtime.decoding import Decoding
-from runtime.tasks import Answer, AskTask, LabelScores, ScoreTask
+from runtime.tasks import Answer, AskTask, LabelScores, ScoreTask, Turn
 from services.llava import checkpoint as checkpoints
 from services.llava import scoring, weights
 from services.llava.checkpoint import Checkpoint
@@ -63,7 +63,9 @@ class Engine:
         accelerators.limit_threads(settings.threads)
         accelerator = accelerators.choose(settings)
         checkpoint = checkpoints.load(folder, settings, accelerator)
-        return cls(checkpoint, Prompter(checkpoint), settings, accelerator.name)
+        engine = cls(checkpoint, Prompter(checkpoint), settings, accelerator.name)
+        engine.answer([_WARM_UP])
+        return engine
 
     def answer(self, tasks: Sequence[AskTask]) -> list[Answer]:
         """Answer every task, in order.
@@ -126,6 +128,13 @@ class Engine:
             UsedParameter("precision", self.settings.precision, chosen_by_server=True),
             UsedParameter("quantization", self.settings.quantization, chosen_by_server=True),
         )
+
+
+_PLAIN = Micrograph(np.full((64, 64, 3), GREY, np.uint8), axes="YXS", sha256="", bit_depth=8)
+_WARM_UP = AskTask(
+    turns=(Turn(TurnRole.USER, "?", (_PLAIN,)),),
+    parameters=LlavaParameters(decoding=Decoding(max_output_token_count=1)),
+)
 
 
 def _in_parts(items: Sequence[ItemT], compute: Callable[[Sequence[ItemT]], list[ResultT]]) -> list[ResultT]:
