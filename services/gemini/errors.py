@@ -21,6 +21,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx2
+from google.genai.errors import APIError
 from pydantic import SecretStr
 
 from hooke import errors
@@ -35,41 +37,30 @@ _OF_THE_WAY = (408, 409, 499)
 _LONGEST_MESSAGE = 500
 
 
-def caught() -> tuple[type[Exception], ...]:
-    """Everything that the SDK raises for what the provider and the network do.
-
-    It checks little of a reply, so one of the wrong shape makes it stumble in many ways.
-    """
-    import httpx2  # noqa: PLC0415 - as heavy as the SDK that brings it
-    from google.genai.errors import APIError  # noqa: PLC0415
-
-    return (APIError, httpx2.HTTPError, ValueError, TypeError, AttributeError, LookupError)
-
-
-def translate(error: Exception, provider_model: str, key: SecretStr) -> errors.HookeError:
-    """The exception of Hooke for one of `caught`.
+def translate(error: APIError | httpx2.HTTPError, provider_model: str, key: SecretStr) -> errors.HookeError:
+    """The error of ours that a refusal of the provider, or a fault of the network, is.
 
     Args:
         error: what the SDK raised.
         provider_model: the model that was asked.
         key: cut out of all that is passed on.
     """
-    import httpx2  # noqa: PLC0415
-    from google.genai.errors import APIError  # noqa: PLC0415
-
     if isinstance(error, APIError):
         return _of_reply(_ErrorReply(error, key), provider_model)
     if isinstance(error, httpx2.TimeoutException):  # before its base, the errors of transport
-        return errors.UpstreamFailedError("Gemini sent nothing for too long")
-    if isinstance(error, httpx2.HTTPError):
-        return errors.UpstreamFailedError(f"the connection to Gemini failed ({type(error).__name__})")
-    return errors.UpstreamFailedError("Gemini's answer is not in its own format")
+        return errors.UpstreamFailedError("the provider was silent for too long")
+    return errors.UpstreamFailedError(f"the provider cannot be reached, or hung up ({type(error).__name__})")
+
+
+def garbled() -> errors.UpstreamFailedError:
+    """The error of an answer that is none, for example a web page of something in between."""
+    return errors.UpstreamFailedError("what came back is not an answer of the Gemini API")
 
 
 class _ErrorReply:
     """A reply with an error status, taken apart."""
 
-    def __init__(self, error: Any, key: SecretStr) -> None:
+    def __init__(self, error: APIError, key: SecretStr) -> None:
         body = error.details.get("error") if isinstance(error.details, Mapping) else None
         self._body: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
         self._headers = getattr(error.response, "headers", None) or {}

@@ -1,10 +1,9 @@
-"""The Gemini proxy: questions about micrographs, answered by Google's models."""
+"""The Gemini proxy: a vision-language model that Google computes."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import structlog
 
@@ -13,26 +12,21 @@ from hooke.types import Licences
 from runtime.prices import PriceList
 from runtime.settings import ModelServerSettings
 from runtime.tasks import Answer, AskTask, ModelCard, Parameters, RemoteAnswerer
-from services.gemini.errors import caught, translate
 from services.gemini.parameters import GeminiParameters
-from services.gemini.replies import Reply
-from services.gemini.requests import choose, encode_images, generate_request
+from services.gemini.requests import choose, encode_images
 from services.gemini.settings import KEY_SETTING, GeminiSettings
 
 if TYPE_CHECKING:
-    import httpx2
-    from google.genai import Client
+    from services.gemini.client import GeminiClient
 
 log = structlog.get_logger("hooke.gemini")
 
-_NO_KEY = f"there is no key for Gemini: set {KEY_SETTING}, or {KEY_SETTING}_FILE to a file that holds it"
-
 
 class GeminiModel(RemoteAnswerer):
-    """Asks Google's models with one client, for as many callers at once as there are.
+    """Answers in words, and by that classifies and counts, through the Gemini API.
 
     Args:
-        settings: the key, the models that may be asked, and how.
+        settings: of the service.
     """
 
     name: ClassVar[str] = "gemini"
@@ -42,87 +36,65 @@ class GeminiModel(RemoteAnswerer):
 
     def __init__(self, settings: GeminiSettings) -> None:
         self._settings = settings
-        self._key = settings.api_key
         self._prices = PriceList.load(settings.prices_file)
-        # The SDK closes the connections of a client that nobody refers to, so both are kept.
-        self._client: Client | None = None
-        self._http: httpx2.AsyncClient | None = None
+        self._client: GeminiClient | None = None
+        self._missing = ""
 
     @classmethod
     def from_settings(cls, settings: ModelServerSettings) -> Self:
-        """Build it, not connected; `settings` are GeminiSettings."""
+        """Build the proxy of these settings.
+
+        Raises:
+            SettingsError: the price list cannot be read.
+        """
         assert isinstance(settings, GeminiSettings)
         return cls(settings)
 
     def load(self) -> ModelCard:
-        """Make the client; nothing is sent, so a wrong key shows with the first question."""
-        if self._key is not None:
-            self._connect(self._key.get_secret_value())
+        """Make ready to ask; nothing is asked yet, and a key that is missing is said to be."""
+        if self._settings.api_key is None:
+            self._missing = f"no key for Gemini: set {KEY_SETTING} or {KEY_SETTING}_FILE"
+            log.warning("the provider cannot be asked", reason=self._missing)
+        else:
+            # The SDK takes a second to import, so a process that only names the model is spared.
+            from services.gemini.client import GeminiClient  # noqa: PLC0415
+
+            self._client = GeminiClient(self._settings, self._settings.api_key)
         return ModelCard(
             version=self._settings.gemini_model,
             description=(
-                "Vision-language models of Google over the Gemini API. Asked here: "
-                f"{', '.join(self._settings.offered)}."
+                f"{', '.join(self._settings.offered)} at {self._settings.gemini_base_url}, "
+                f"asked over the network: images leave this machine."
             ),
-            licences=Licences(code="Apache-2.0"),
-            max_image_pixels=64 * 1024**2,
+            licences=Licences(code="Apache-2.0", weights="proprietary; the provider's terms apply"),
+            max_image_pixels=256 * 1024**2,
             max_channel_count=3,
-            device=self._settings.gemini_base_url,
+            device="remote",
             remote=True,
-            unavailable_reason="" if self._key is not None else _NO_KEY,
-        )
-
-    def _connect(self, key: str) -> None:
-        try:
-            import httpx2  # noqa: PLC0415 - heavy, and only this service needs it
-            from google.genai import Client  # noqa: PLC0415
-        except ImportError as error:
-            raise RuntimeError("google-genai is missing: pip install 'hooke[gemini]'") from error
-
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # else a line for each call; ours say more
-        self._http = httpx2.AsyncClient(
-            # How many calls are under way is decided before they come here.
-            limits=httpx2.Limits(
-                max_connections=None, max_keepalive_connections=self._settings.max_concurrency
-            ),
-            # The key is in a header, which would follow a redirect to wherever it leads.
-            follow_redirects=False,
-        )
-        self._client = Client(
-            vertexai=False,
-            api_key=key,
-            http_options={
-                "base_url": self._settings.gemini_base_url,
-                "api_version": self._settings.gemini_api_version,
-                "httpx_async_client": self._http,
-                "retry_options": {"attempts": 1},
-            },
+            unavailable_reason=self._missing,
         )
 
     def rate_limit_of(self, task: AskTask) -> str:
-        """Google limits each of its models on its own."""
-        return choose(task.parameters or GeminiParameters(), self._settings).provider_model
+        """The provider's model: each has limits of its own."""
+        return choose(_parameters(task), self._settings).provider_model
 
     async def answer(self, task: AskTask) -> Answer:
-        """Ask one question; see `RemoteAnswerer`."""
-        if self._client is None or self._key is None:
-            raise errors.CredentialsMissingError(_NO_KEY)
-        choices = choose(task.parameters or GeminiParameters(), self._settings)
+        """Ask the provider once; see RemoteAnswerer for the errors."""
+        if self._client is None:
+            raise errors.CredentialsMissingError(self._missing)
+        choices = choose(_parameters(task), self._settings)
         images = await asyncio.to_thread(encode_images, task, self._settings)
-        request = generate_request(task, choices, images, self._settings.silence_s)
-        reply = Reply(task.emit)
         try:
-            await _ask(self._client, request, reply, streamed=task.emit is not None)
-        except caught() as error:
-            translated = translate(error, choices.provider_model, self._key)
-            if isinstance(translated, errors.CredentialsRejectedError | errors.UpstreamQuotaExhaustedError):
-                log.error("provider_refuses_service", reason=translated.reason, message=translated.message)
-            # Not chained: the SDK's text may hold the key, and would stand in a traceback.
-            raise translated from None
+            reply = await self._client.ask(task, choices, images)
+        except (errors.CredentialsRejectedError, errors.UpstreamQuotaExhaustedError) as error:
+            log.error(
+                "the provider does not serve this service", reason=str(error.reason), said=error.message
+            )
+            raise
         finish_reason = reply.finish_reason
         usage = reply.usage
         if usage is not None:
-            usage = self._prices.cost(self.name, reply.model_version or choices.provider_model, usage)
+            usage = self._prices.cost("gemini", reply.model_version or choices.provider_model, usage)
         return Answer(
             text=reply.text,
             finish_reason=finish_reason,
@@ -133,17 +105,12 @@ class GeminiModel(RemoteAnswerer):
         )
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        if self._http is not None:
-            await self._http.aclose()
+        """Close the connections to the provider."""
         if self._client is not None:
-            self._client.close()
+            await self._client.aclose()
 
 
-async def _ask(client: Client, request: dict[str, Any], reply: Reply, *, streamed: bool) -> None:
-    """Ask once and put the reply together."""
-    if streamed:
-        async for piece in await client.aio.models.generate_content_stream(**request):
-            reply.add(piece)
-    else:
-        reply.add(await client.aio.models.generate_content(**request))
+def _parameters(task: AskTask) -> GeminiParameters:
+    parameters = task.parameters or GeminiParameters()
+    assert isinstance(parameters, GeminiParameters)
+    return parameters

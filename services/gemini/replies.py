@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from google.genai.types import Candidate, GenerateContentResponse
 
 from hooke import errors
 from hooke.types import FinishReason, TokenUsage
 from runtime.tasks import Emitter
-
-if TYPE_CHECKING:
-    from google.genai.types import Candidate, GenerateContentResponse
+from services.gemini.errors import garbled
 
 _ENDINGS = {
     "STOP": FinishReason.STOP,
@@ -97,7 +95,7 @@ class Reply:
             raise errors.UpstreamFailedError("Gemini's answer broke off before its end")
         if self.usage is not None or self.model_version is not None:
             raise errors.UpstreamRefusedError("Gemini gave no answer, and does not say why")
-        raise errors.UpstreamFailedError("Gemini's answer is not in its own format")
+        raise garbled()
 
 
 def _refused(message: str, reason: str) -> errors.UpstreamRefusedError:

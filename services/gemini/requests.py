@@ -103,18 +103,25 @@ def encode_images(task: AskTask, settings: GeminiSettings) -> list[ProviderImage
     return [encode(image, limits) for image in task.images]
 
 
-def generate_request(
-    task: AskTask, choices: Choices, images: Sequence[ProviderImage], silence_s: float
-) -> dict[str, Any]:
-    """The arguments of `generate_content`.
+def contents_of(task: AskTask, images: Sequence[ProviderImage]) -> list[dict[str, Any]]:
+    """The turns, each as a value of the SDK's Content.
 
     Args:
         task: its words.
-        choices: the rest of it.
         images: those of all turns, encoded.
-        silence_s: seconds without a byte after which the call counts as failed.
     """
     left = iter(images)
+    return [_content(turn, left) for turn in task.turns]
+
+
+def config_of(task: AskTask, choices: Choices, silence_s: float) -> dict[str, Any]:
+    """All the rest, as a value of the SDK's GenerateContentConfig.
+
+    Args:
+        task: its instructions, schema and deadline.
+        choices: what else was chosen.
+        silence_s: seconds without a byte after which the call counts as failed.
+    """
     waits_s = silence_s if task.timeout_s is None else min(task.timeout_s, silence_s)
     timeout_ms = math.ceil(max(waits_s, _LEAST_TIMEOUT_S) * 1000)
     config = choices.config | {"http_options": {"timeout": timeout_ms}}
@@ -122,11 +129,7 @@ def generate_request(
         config["system_instruction"] = task.instructions
     if task.schema is not None:
         config |= {"response_mime_type": "application/json", "response_json_schema": dict(task.schema)}
-    return {
-        "model": choices.provider_model,
-        "contents": [_content(turn, left) for turn in task.turns],
-        "config": config,
-    }
+    return config
 
 
 def _content(turn: Turn, images: Iterator[ProviderImage]) -> dict[str, Any]:

@@ -39,12 +39,14 @@ class FakeGemini(FakeServer):
 
 def images_of(asked: Asked) -> list[tuple[str, bytes]]:
     """Media type and bytes of every image of a request, in order."""
-    return [
-        (part["inlineData"]["mimeType"], base64.urlsafe_b64decode(part["inlineData"]["data"]))
+    blobs = [
+        part["inlineData"]
         for content in asked.json["contents"]
         for part in content["parts"]
         if "inlineData" in part
     ]
+    # The SDK writes this one name as in the provider's protobuf, which means the same.
+    return [(blob["mime_type"], base64.urlsafe_b64decode(blob["data"])) for blob in blobs]
 
 
 def generated(

@@ -94,7 +94,7 @@ def test_no_candidates(candidates: list[Any] | None) -> None:
 # JSON that is something else is nobody's refusal.
 @pytest.mark.parametrize("pieces", [(), ({},)])
 def test_something_else(pieces: tuple[dict[str, Any], ...]) -> None:
-    with pytest.raises(errors.UpstreamFailedError, match="format"):
+    with pytest.raises(errors.UpstreamFailedError, match="not an answer"):
         _ = reply_of(*pieces).finish_reason
 
 

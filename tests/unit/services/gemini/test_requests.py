@@ -16,7 +16,7 @@ from hooke.types import RenderedImage, TurnRole, UsedParameter
 from runtime.decoding import Decoding
 from runtime.tasks import AskTask, Turn
 from services.gemini.parameters import GeminiParameters
-from services.gemini.requests import Choices, choose, encode_images, generate_request
+from services.gemini.requests import Choices, choose, config_of, contents_of, encode_images
 from services.gemini.settings import GeminiSettings
 
 SAMPLED = "gemini-2.5-flash-lite"
@@ -35,9 +35,8 @@ def question(*images: Micrograph, **fields: Any) -> AskTask:
     return AskTask(turns=(Turn(TurnRole.USER, "What is this?", images or (picture(),)),), **fields)
 
 
-def request_of(task: AskTask) -> dict[str, Any]:
-    choices = choose(task.parameters or GeminiParameters(), SETTINGS)
-    return generate_request(task, choices, encode_images(task, SETTINGS), SETTINGS.silence_s)
+def config(task: AskTask) -> dict[str, Any]:
+    return config_of(task, choose(task.parameters or GeminiParameters(), SETTINGS), SETTINGS.silence_s)
 
 
 def chosen(provider_model: str = SAMPLED, **decoding: Any) -> Choices:
@@ -56,14 +55,14 @@ def test_conversation() -> None:
         ),
         instructions="Be brief.",
     )
-    request = request_of(task)
-    assert [content["role"] for content in request["contents"]] == ["user", "model", "user"]
-    kinds = [[next(iter(part)) for part in content["parts"]] for content in request["contents"]]
+    contents = contents_of(task, encode_images(task, SETTINGS))
+    assert [content["role"] for content in contents] == ["user", "model", "user"]
+    kinds = [[next(iter(part)) for part in content["parts"]] for content in contents]
     assert kinds == [["inline_data", "inline_data", "text"], ["text"], ["inline_data", "text"]]
-    assert request["config"]["system_instruction"] == "Be brief."
+    assert config(task)["system_instruction"] == "Be brief."
     heights = [
         Image.open(io.BytesIO(part["inline_data"]["data"])).height
-        for content in request["contents"]
+        for content in contents
         for part in content["parts"]
         if "inline_data" in part
     ]
@@ -72,42 +71,39 @@ def test_conversation() -> None:
 
 # What is built is what the SDK takes: every name is one of its own.
 def test_names() -> None:
-    request = request_of(
-        question(
-            instructions="Be brief.",
-            schema={"type": "object"},
-            parameters=GeminiParameters(
-                provider_model=SAMPLED,
-                decoding=Decoding(max_output_token_count=9, seed=3),
-                gemini_media_resolution="high",
-            ),
-        )
+    task = question(
+        instructions="Be brief.",
+        schema={"type": "object"},
+        parameters=GeminiParameters(
+            provider_model=SAMPLED,
+            decoding=Decoding(max_output_token_count=9, seed=3),
+            gemini_media_resolution="high",
+        ),
     )
-    assert request["model"] == SAMPLED
-    config = types.GenerateContentConfig.model_validate(request["config"])
-    assert config.response_json_schema == {"type": "object"}
-    assert config.response_mime_type == "application/json"
-    assert config.media_resolution is types.MediaResolution.MEDIA_RESOLUTION_HIGH
-    assert (config.max_output_tokens, config.seed, config.temperature, config.top_p) == (9, 3, 0.0, 1.0)
-    assert config.safety_settings is not None
-    assert [setting.threshold for setting in config.safety_settings] == (
+    taken = types.GenerateContentConfig.model_validate(config(task))
+    assert taken.response_json_schema == {"type": "object"}
+    assert taken.response_mime_type == "application/json"
+    assert taken.media_resolution is types.MediaResolution.MEDIA_RESOLUTION_HIGH
+    assert (taken.max_output_tokens, taken.seed, taken.temperature, taken.top_p) == (9, 3, 0.0, 1.0)
+    assert taken.safety_settings is not None
+    assert [setting.threshold for setting in taken.safety_settings] == (
         [types.HarmBlockThreshold.BLOCK_ONLY_HIGH] * 4
     )
-    for content in request["contents"]:
+    for content in contents_of(task, encode_images(task, SETTINGS)):
         types.Content.model_validate(content)
 
 
 # Nothing is sent that nobody asked for, but for what protects whoever pays.
 def test_defaults() -> None:
-    config = request_of(question())["config"]
-    assert set(config) == {
+    sent = config(question())
+    assert set(sent) == {
         "max_output_tokens",
         "safety_settings",
         "http_options",
         "automatic_function_calling",
         "automatic_continuation",
     }
-    assert config["max_output_tokens"] == LIMIT
+    assert sent["max_output_tokens"] == LIMIT
 
 
 # The likeliest word where a model takes that, unless the request says otherwise; "paper" leaves it to the
@@ -172,4 +168,4 @@ def test_many_images() -> None:
     ("timeout_s", "told_ms"), [(60.5, 60_500), (2.0, 10_000), (None, 300_000), (900.0, 300_000)]
 )
 def test_timeout(timeout_s: float | None, told_ms: int) -> None:
-    assert request_of(question(timeout_s=timeout_s))["config"]["http_options"] == {"timeout": told_ms}
+    assert config(question(timeout_s=timeout_s))["http_options"] == {"timeout": told_ms}
