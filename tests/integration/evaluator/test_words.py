@@ -61,7 +61,7 @@ async def test_outcomes_of_words(tmp_path: Path) -> None:
         assert {result.answer for result in results if result.outcome is SampleOutcome.SCORED} == {"3"}
         journal = (tmp_path / evaluation.evaluation_id / "predictions.jsonl").read_text()
         assert journal.count("There are 10-12 cells.") == 4
-        assert '"prompt_version": "paper"' in journal
+        assert '"prompt_version":"paper"' in journal
         (task,) = await lab.figures(evaluation)
         assert task.models[0].coverage == 4 / 12
     # The paper's words are the question, to the letter.
