@@ -1,0 +1,86 @@
+"""Everything in an image, by a grid of points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from segment_anything import SamAutomaticMaskGenerator
+from segment_anything.modeling import Sam
+from segment_anything.utils.amg import generate_crop_boxes
+
+from hooke import masks
+from hooke.errors import ImageTooLargeError, InvalidRequestError
+from runtime.tasks import Segmentation
+from services.sam.encoder import EmbeddedPredictor, Pixels, too_narrow
+from services.sam.parameters import GridParameters
+
+MAX_SIDE_PX = 2**15 - 1
+"""The library counts the pixels of a row in 16 bits."""
+
+
+def check_grid(grid: GridParameters, shape: tuple[int, ...], image_size: int, max_cost: int) -> None:
+    """Check that a grid can be laid over an image, and that it is not too dear.
+
+    Args:
+        grid: its parameters.
+        shape: rows and columns of the image.
+        image_size: side of the square that images are scaled to, in pixels.
+        max_cost: most points, counted as `GridParameters.cost` does.
+
+    Raises:
+        InvalidRequestError: it cannot, or it is.
+    """
+    if grid.cost > max_cost:
+        raise InvalidRequestError.of_field(
+            "sam.points_per_side",
+            f"with {grid.crop_layer_count} layers of crops this grid costs as much as {grid.cost} points, "
+            f"and the server computes at most {max_cost}",
+        )
+    if max(shape[:2]) > MAX_SIDE_PX:
+        raise ImageTooLargeError.of_field("image", f"a side is longer than {MAX_SIDE_PX} pixels")
+    crops, _ = generate_crop_boxes(shape[:2], grid.crop_layer_count, grid.crop_overlap_ratio)
+    if any(too_narrow((bottom - top, right - left), image_size) for left, top, right, bottom in crops[1:]):
+        raise InvalidRequestError.of_field(
+            "sam.crop_layer_count", f"the image is too small for {grid.crop_layer_count} layers of crops"
+        )
+
+
+def segment_everything(
+    sam: Sam, predictor: EmbeddedPredictor, pixels: Pixels, grid: GridParameters
+) -> Segmentation:
+    """Segment everything, as the library's own generator does with these parameters.
+
+    Returns:
+        `rles` in the library's order, their predicted IoU as `scores`; the caller adds the parameters.
+    """
+    generator = SamAutomaticMaskGenerator(
+        sam,
+        points_per_side=grid.points_per_side,
+        points_per_batch=grid.points_per_batch,
+        pred_iou_thresh=grid.pred_iou_thresh,
+        stability_score_thresh=grid.stability_score_thresh,
+        stability_score_offset=grid.stability_score_offset,
+        box_nms_thresh=grid.box_nms_thresh,
+        crop_n_layers=grid.crop_layer_count,
+        crop_nms_thresh=grid.crop_nms_thresh,
+        crop_overlap_ratio=grid.crop_overlap_ratio,
+        crop_n_points_downscale_factor=grid.crop_points_downscale_factor,
+        min_mask_region_area=grid.min_mask_region_area_px,
+        # A mask as pixels would take as much memory as the image.
+        output_mode="uncompressed_rle",
+    )
+    generator.predictor = predictor
+    records: list[dict[str, Any]] = generator.generate(pixels)
+    if grid.max_area_fraction is not None:
+        largest = grid.max_area_fraction * pixels.shape[0] * pixels.shape[1]
+        records = [record for record in records if record["area"] < largest]
+    # Without thresholds the library returns masks without pixels, too.
+    records = [record for record in records if record["area"] > 0]
+    scores = np.array([record["predicted_iou"] for record in records], np.float64)
+    return Segmentation(
+        labels=None,
+        # The network predicts a number that is an IoU only by training.
+        scores=np.clip(scores, 0, 1),
+        rles=masks.encode_counts([record["segmentation"]["counts"] for record in records]),
+    )
