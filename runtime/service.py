@@ -11,7 +11,7 @@ from runtime.hosting import HostedModel
 from runtime.image_store import ImageStore
 from runtime.metrics import Metrics
 from runtime.server import Server, main, run
-from runtime.settings import ModelServerSettings
+from runtime.settings import ModelServerSettings, SettingsError
 from runtime.tasks import Model
 from runtime.workers import ModelFactory
 
@@ -55,7 +55,7 @@ class ModelService:
 
 
 def serve_model(kind: type[Model], settings_type: type[SettingsT]) -> None:
-    """Be the process of one model service.
+    """Be the process of one model service. Exits with 2 if a library of the model is not installed.
 
     Args:
         kind: class of the model, which is built from the settings.
@@ -63,6 +63,12 @@ def serve_model(kind: type[Model], settings_type: type[SettingsT]) -> None:
     """
 
     async def serve(settings: SettingsT) -> None:
-        await ModelService(kind, functools.partial(kind.from_settings, settings), settings).run()
+        try:
+            await ModelService(kind, functools.partial(kind.from_settings, settings), settings).run()
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"{kind.name} needs {error.name}, which is not installed. In the folder of Hooke:\n"
+                f"  pip install --constraint constraints/base.txt --editable '.[{kind.name}]'"
+            ) from error
 
     main(settings_type, serve)
