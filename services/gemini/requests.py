@@ -27,8 +27,8 @@ _MOST_BYTES_OF_IMAGE = 7_000_000
 _MOST_BYTES_OF_IMAGES = 14_000_000
 """All images together: a request of 20 MB, less what base64 adds, and room for the words."""
 
-_LEAST_TIMEOUT_S = 10.0
-"""The SDK tells the provider how long it waits, and the provider refuses to be told less than this."""
+_LEAST_TOLD_S = 10
+"""The provider refuses to be told that anybody waits for less."""
 
 _HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 
@@ -123,8 +123,13 @@ def config_of(task: AskTask, choices: Choices, silence_s: float) -> dict[str, An
         silence_s: seconds without a byte after which the call counts as failed.
     """
     waits_s = silence_s if task.timeout_s is None else min(task.timeout_s, silence_s)
-    timeout_ms = math.ceil(max(waits_s, _LEAST_TIMEOUT_S) * 1000)
-    config = choices.config | {"http_options": {"timeout": timeout_ms}}
+    told_s = max(math.ceil(waits_s), _LEAST_TOLD_S)
+    config = choices.config | {
+        "http_options": {
+            "timeout": max(1, math.ceil(waits_s * 1000)),  # 0 would be for ever
+            "headers": {"X-Server-Timeout": str(told_s)},
+        }
+    }
     if task.instructions:
         config["system_instruction"] = task.instructions
     if task.schema is not None:

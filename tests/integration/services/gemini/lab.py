@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
-import pytest
 
-from hooke import errors, status
+from hooke.aio import AsyncClient
 from hooke.v1 import conversation_pb2, image_pb2
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
@@ -31,6 +30,16 @@ async def proxy(fake: FakeGemini, **settings: Any) -> AsyncIterator[Stub]:
         grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel,
     ):
         yield Stub(channel)
+
+
+@asynccontextmanager
+async def asking(fake: FakeGemini, **settings: Any) -> AsyncIterator[AsyncClient]:
+    """A client, which repeats nothing, of a proxy for this fake."""
+    async with (
+        serving(GeminiModel, values=settings_of(fake, **settings)) as service,
+        AsyncClient(f"127.0.0.1:{service.server.port}", retries=False) as client,
+    ):
+        yield client
 
 
 @contextmanager
@@ -59,21 +68,3 @@ def question(text: str = "What is this?", **parameters: Any) -> pb.AskRequest:
 def read_along(stub: Stub, text: str = "What is this?", timeout: float = 20) -> Any:
     """The same question, to be answered word by word."""
     return stub.StreamAsk(pb.StreamAskRequest(conversation=question(text).conversation), timeout=timeout)
-
-
-async def failure(call: Any) -> errors.HookeError:
-    """The error that a call ends with."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return status.error_from(caught.value)
-
-
-async def failure_of_stream(stream: Any) -> tuple[list[str], errors.HookeError]:
-    """The pieces that came before the error that a stream ends with, and the error."""
-    pieces: list[str] = []
-
-    async def read() -> None:
-        async for part in stream:
-            pieces.append(part.text_delta)  # noqa: PERF401 - what came before the error counts
-
-    return pieces, await failure(read())
