@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ SettingsT = TypeVar("SettingsT", bound=TorchServerSettings)
 class Fetcher(Protocol):
     """Fetches weights by name.
 
-    Its docstring is the help of `fetch`, which teaches what NAME may be.
+    Its docstring is the help of `fetch`, shown line by line as it stands; it teaches what NAME may be.
     """
 
     __name__: str
@@ -71,7 +72,10 @@ def command_line(
         if context.invoked_subcommand is None:
             serve_model(kind, settings_type)
 
-    @app.command(help=fetcher.__doc__)
+    # A paragraph that begins with this mark keeps its lines.
+    paragraphs = inspect.cleandoc(fetcher.__doc__ or "").split("\n\n")
+
+    @app.command(help="\n\n".join(f"\b\n{paragraph}" for paragraph in paragraphs))
     def fetch(
         name: Annotated[str, typer.Argument(metavar="NAME", help="Which weights, see above.")],
         folder: Annotated[
@@ -103,11 +107,13 @@ def _file_fetcher(files: Mapping[str, WeightsFile], service: str) -> Fetcher:
     first = next(iter(files))
     fetch.__doc__ = "\n".join(
         [
-            "Download weights, on from where it was cut, and refuse them if they are not what was published.",
-            "Prints the path.",
-            "\n\b\nNAME is one of:",
+            "Download weights, on from where it was cut, and refuse them if they are not",
+            "what was published. Prints the path.",
+            "",
+            "NAME is one of:",
             *lines,
-            "\n\b\nExample:",
+            "",
+            "Example:",
             f"  python -m services.{service} fetch {first} --dir /data/weights",
         ]
     )

@@ -47,17 +47,15 @@ def find(settings: LlavaSettings) -> Path:
 
 
 def fetch(name: str, folder: Path, console: Console) -> Path:
-    r"""Download a checkpoint from the Hugging Face Hub, on from where it was cut, and check its digests.
+    """Download a checkpoint from the Hugging Face Hub, on from where it was cut, and check its digests.
 
     Prints the path.
 
-    \b
     NAME is the id of a checkpoint, with a commit, tag or branch after @ if it shall be that one:
       llava-hf/llava-1.5-7b-hf                  14 GB  Llama 2 Community License; the paper's model
       llava-hf/llava-v1.6-mistral-7b-hf         15 GB  Apache-2.0
       llava-hf/llava-onevision-qwen2-7b-ov-hf   16 GB  Apache-2.0
 
-    \b
     Example:
       python -m services.llava fetch llava-hf/llava-1.5-7b-hf --dir /data/weights
     """
