@@ -41,7 +41,7 @@ from services.llava.settings import LlavaSettings
 
 IMAGE_PX = 28
 PATCH_PX = 14
-CONTEXT_TOKENS = 256
+CONTEXT_TOKENS = 2048
 VICUNA_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message.role == 'system' %}{{ message.content[0].text + ' ' }}{% else %}"

@@ -36,13 +36,8 @@ def by_the_loop(stage: Stage, task: ScoreTask, rule: LabelNormalization) -> list
     for label in task.labels:
         value, token_count = stage.library.log_likelihood(task, label, join)
         if rule == "prior":
-            grey = [
-                replace(
-                    said, images=tuple(replace(i, pixels=np.full_like(i.pixels, 127)) for i in said.images)
-                )
-                for said in task.turns
-            ]
-            value -= stage.library.log_likelihood(replace(task, turns=tuple(grey)), label, join)[0]
+            grey = tuple(replace(said, images=greyed(said.images)) for said in task.turns)
+            value -= stage.library.log_likelihood(replace(task, turns=grey), label, join)[0]
         values.append(value / token_count if rule == "token_mean" else value)
     total = sum(math.exp(value - max(values)) for value in values)
     return [math.exp(value - max(values)) / total for value in values]
