@@ -20,8 +20,20 @@ from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings
 from hooke.errors import TABLE
 from runtime.metrics import Metrics
-from runtime.settings import MIB, PREFIX, ModelServerSettings, ServerSettings
+from runtime.settings import (
+    MIB,
+    PREFIX,
+    ModelServerSettings,
+    RemoteServerSettings,
+    ServerSettings,
+    TorchServerSettings,
+)
+from services.cellpose.settings import CellposeSettings
 from services.classical.settings import ClassicalSettings
+from services.gemini.settings import GeminiSettings
+from services.llava.settings import LlavaSettings
+from services.openai.settings import OpenaiSettings
+from services.sam.settings import SamSettings
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -53,7 +65,8 @@ SETTINGS_HEAD = """
 # Settings and metrics
 
 Settings are environment variables, read once at the start and checked before any port opens; a mistake is
-an error that names the variable. What every process has comes first, then what each adds or changes.
+an error that names the variable. What every process has comes first, then what each adds or changes: `sam` has
+its own, those of models that run on PyTorch, those of model services, and those of every process.
 """
 
 METRICS_HEAD = """
@@ -63,10 +76,17 @@ set. `hooke_gateway_*` are those of the gateway, `hooke_inference_*` those of mo
 
 PROCESSES = (
     ("Every process", ServerSettings),
-    ("Model services", ModelServerSettings),
-    ("classical", ClassicalSettings),
     ("gateway", GatewaySettings),
     ("evaluator", EvaluatorSettings),
+    ("Model services", ModelServerSettings),
+    ("classical", ClassicalSettings),
+    ("Models that run on PyTorch", TorchServerSettings),
+    ("sam", SamSettings),
+    ("cellpose", CellposeSettings),
+    ("llava", LlavaSettings),
+    ("Models of a provider", RemoteServerSettings),
+    ("openai", OpenaiSettings),
+    ("gemini", GeminiSettings),
 )
 
 
@@ -125,15 +145,21 @@ def settings_page() -> str:
 def _default(name: str, field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "see meaning"
+    note = ""
     match field.default:
         case None:
             return "absent"
+        case bool() as switch:
+            value = str(switch).lower()
         case int() as number if "bytes" in name and number % MIB == 0:
-            return f"`{number}` ({number // MIB} MiB)"
+            value, note = str(number), f" ({number // MIB} MiB)"
+        case tuple() as values:
+            value = ",".join(values)
         case Path() as path if path.is_absolute():
-            return f"`{path.relative_to(ROOT)}`"
+            value = str(path.relative_to(ROOT))
         case other:
-            return f"`{other}`"
+            value = str(other)
+    return f"`{value}`{note}" if value else "empty"
 
 
 def _described(field: FieldInfo) -> str:
