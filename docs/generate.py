@@ -65,8 +65,8 @@ SETTINGS_HEAD = """
 # Settings and metrics
 
 Settings are environment variables, read once at the start and checked before any port opens; a mistake is
-an error that names the variable. What every process has comes first, then what each adds or changes: `sam` has
-its own, those of models that run on PyTorch, those of model services, and those of every process.
+an error that names the variable. What every process has comes first, then what each adds or changes: `sam`
+has its own, those of models that run on PyTorch, those of model services, and those of every process.
 """
 
 METRICS_HEAD = """
