@@ -92,6 +92,10 @@ class Page(Generic[T]):
     next_token: str | None
 
 
+class NeverReached(errors.UnavailableError):
+    """Nobody listens at the address, nor has since the client was made: it was waited for in vain."""
+
+
 class Patience:
     """Decides whether another attempt can help, and after how long; finite in attempts."""
 
@@ -103,7 +107,7 @@ class Patience:
         """Return how long to wait after an error. Raises the error where another attempt is no use."""
         self._failures += 1
         if error.reason is None:
-            repeatable = isinstance(error, errors.UnavailableError)
+            repeatable = isinstance(error, errors.UnavailableError) and not isinstance(error, NeverReached)
         else:
             repeatable = TABLE[error.reason].retry is Retry.AFTER_DELAY
         if not repeatable or self._failures >= self._max_failures:

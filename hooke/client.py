@@ -397,7 +397,7 @@ class Client:
                     raise error_from(error, address=self.address, request_id=request_id) from error
 
     def _connect(self, deadline: Deadline) -> None:
-        """Wait some seconds for the first connection. Raises the RpcError that says why there is none."""
+        """Wait some seconds for the first connection. Raises NeverReached where there is none."""
         if self._connected or not self._retries:
             return
         # The first call waits; where that was in vain, the second says whether, and why, nobody is there.
@@ -407,7 +407,8 @@ class Client:
                 break
             except grpc.RpcError as error:
                 if error.code() is grpc.StatusCode.UNAVAILABLE:
-                    raise
+                    found = error_from(error, address=self.address)
+                    raise _steps.NeverReached(found.message, metadata=found.metadata) from error
                 if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
                     break
         self._connected = True

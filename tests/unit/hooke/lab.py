@@ -146,6 +146,7 @@ class Lab(
 
     def StreamAsk(self, request, context):
         self._enter("StreamAsk", request, context)
+        context.add_callback(self.cancelled.set)  # here, since a cancelled generator is not resumed
         self._need_shown(request.conversation, context)
         for piece in self.pieces:
             yield inference_pb2.StreamAskResponse(text_delta=piece)

@@ -15,6 +15,7 @@ from hooke import types, wire
 from hooke.errors import ImageTooLargeError, ImageUnreadableError, InvalidRequestError
 from hooke.images import ImageLimits, PixelSize, PixelSizeSource, View
 from hooke.v1 import (
+    conversation_pb2,
     evaluation_service_pb2,
     image_pb2,
     inference_service_pb2,
@@ -32,6 +33,10 @@ ENUMS: list[tuple[wire.EnumMap[Any], type[Any], Any]] = [
     (wire.EVALUATION_STATES, types.EvaluationState, evaluation_service_pb2.EvaluationState),
     (wire.SAMPLE_OUTCOMES, types.SampleOutcome, evaluation_service_pb2.SampleOutcome),
     (wire.REPORT_FORMATS, types.ReportFormat, evaluation_service_pb2.ReportFormat),
+    (wire.TURN_ROLES, types.TurnRole, conversation_pb2.TurnRole),
+    (wire.ANSWER_MODES, types.AnswerMode, conversation_pb2.AnswerMode),
+    (wire.ANSWER_OUTCOMES, types.AnswerOutcome, conversation_pb2.AnswerOutcome),
+    (wire.FINISH_REASONS, types.FinishReason, conversation_pb2.FinishReason),
 ]
 PROVENANCE = types.Provenance(
     model="classical",
@@ -48,6 +53,12 @@ PROVENANCE = types.Provenance(
     ),
     pixel_size=PixelSize(0.1, 0.2, None, PixelSizeSource.OME_XML),
     info_bar_box=types.Box(0, 18, 30, 2),
+    images=(
+        types.SourceImage("ab" * 32, types.RenderedImage(30, 20, "YXS", "uint8", (), "image/png")),
+        types.SourceImage("cd" * 32, types.RenderedImage(9, 8, "YXS", "uint8")),
+    ),
+    prompt_version="v1",
+    prompt_sha256="ef" * 32,
 )
 BARE_PROVENANCE = types.Provenance("m", "1", "sha", "0", "cd" * 32, types.RenderedImage(1, 1, "YXS", "uint8"))
 INSTANCE = types.Instance(
@@ -82,6 +93,8 @@ INFO = types.ModelInfo(
     max_channel_count=3,
     examples_required=True,
     code_version="0.1.0",
+    state_message="The key is missing.",
+    remote=True,
 )
 
 
@@ -167,6 +180,9 @@ def test_impossible_pixel_sizes_are_refused(axis: str, value: float) -> None:
         View(time_index=0, z_index=0),
         View(time_index=3, z_projection="max", channel_indices=(2, 0)),
         View(z_projection="mean"),
+        View(channel_names=("DAPI", "actin"), low_percentile=0.0, high_percentile=100.0),
+        View(low_percentile=99.0),
+        View(high_percentile=1.5),
     ],
 )
 def test_views_go_there_and_back(view: View) -> None:
@@ -180,6 +196,25 @@ def test_unknown_projections_are_refused() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         wire.view_from_proto(message)
     assert caught.value.violations[0].field == "view.z_projection"
+
+
+# Percentiles that are none, or leave nothing between them, name their field; the defaults count, too.
+@pytest.mark.parametrize(
+    ("field", "percentiles"),
+    [
+        ("low_percentile", {"low_percentile": -0.1}),
+        ("low_percentile", {"low_percentile": float("nan")}),
+        ("high_percentile", {"high_percentile": 100.1}),
+        ("high_percentile", {"high_percentile": float("inf")}),
+        ("high_percentile", {"low_percentile": 50.0, "high_percentile": 50.0}),
+        ("high_percentile", {"high_percentile": 1.0}),
+        ("high_percentile", {"low_percentile": 99.8}),
+    ],
+)
+def test_impossible_percentiles_are_refused(field: str, percentiles: dict[str, float]) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        wire.view_from_proto(image_pb2.View(**percentiles), "turns[3].view")
+    assert [violation.field for violation in caught.value.violations] == [f"turns[3].view.{field}"]
 
 
 # Absent and zero stay apart in provenance, and every kind of parameter keeps its type.
@@ -198,9 +233,18 @@ def test_parameters_of_unknown_kind_are_empty() -> None:
     assert wire.provenance_from_proto(message).parameters == (types.UsedParameter("new", ""),)
 
 
-# Durations keep their nanoseconds.
-def test_costs_go_there_and_back() -> None:
-    cost = types.Cost(queue_s=0.000001, compute_s=12.345678901, total_s=3600.5, batch_size=4)
+# Durations keep their nanoseconds; a price of nothing and no price are different things.
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        types.TokenUsage(0, 0),
+        types.TokenUsage(1 << 40, 7, 5, cost_micro_usd=0, price_list_date="2026-11-01"),
+        types.TokenUsage(9, 7, cost_micro_usd=None, price_missing=True, price_list_date="2026-11-01"),
+    ],
+)
+def test_costs_go_there_and_back(usage: types.TokenUsage | None) -> None:
+    cost = types.Cost(0.000001, 12.345678901, 3600.5, batch_size=4, token_usage=usage)
     assert wire.cost_from_proto(wire.cost_to_proto(cost)) == cost
 
 
@@ -235,8 +279,11 @@ def test_results_are_read() -> None:
     assert np.array_equal(segmented.labels, labels)  # type: ignore[arg-type]
     bare = wire.segment_result_from_proto(inference_service_pb2.SegmentResponse(**parts))
     assert bare.labels is None
-    counted = wire.count_result_from_proto(inference_service_pb2.CountResponse(count=7, **masked))
-    assert (counted.count, counted.labels is not None) == (7, True)
+    counted = wire.count_result_from_proto(
+        inference_service_pb2.CountResponse(count=0, answer_outcome=1, **masked)
+    )
+    assert (counted.count, counted.labels is not None) == (0, True)
+    assert (counted.outcome, counted.written) == (types.AnswerOutcome.ANSWERED, None)
     classes = [
         inference_service_pb2.ClassProbability(label=label, probability=probability)
         for label, probability in (("b", 0.75), ("a", 0.25))
@@ -245,6 +292,38 @@ def test_results_are_read() -> None:
         inference_service_pb2.ClassifyResponse(label="b", probabilities=classes)
     )
     assert list(classified.probabilities.items()) == [("b", 0.75), ("a", 0.25)]
+
+
+# Whether there is an answer, and what was written, arrive with every outcome; none is taken for zero or "".
+@pytest.mark.parametrize("outcome", list(types.AnswerOutcome))
+@pytest.mark.parametrize("finish_reason", list(types.FinishReason))
+@pytest.mark.parametrize("confidence", [None, 0.0, 1.0])
+def test_outcomes_are_read(
+    outcome: types.AnswerOutcome, finish_reason: types.FinishReason, confidence: float | None
+) -> None:
+    written = types.WrittenAnswer("Seven?", finish_reason, confidence, "no number")
+    fields: dict[str, Any] = {
+        "answer_outcome": wire.ANSWER_OUTCOMES.number(outcome),
+        "written_answer": wire.written_to_proto(written),
+    }
+    counted = wire.count_result_from_proto(inference_service_pb2.CountResponse(**fields))
+    classified = wire.classify_result_from_proto(inference_service_pb2.ClassifyResponse(**fields))
+    assert (counted.outcome, counted.written, counted.count) == (outcome, written, None)
+    assert (classified.outcome, classified.written, classified.label) == (outcome, written, None)
+
+
+# An answer in words arrives whole, at once or in pieces with its end.
+@pytest.mark.parametrize("finish_reason", list(types.FinishReason))
+def test_answers_in_words_are_read(finish_reason: types.FinishReason) -> None:
+    cost = types.Cost(0, 1, 2, 1, types.TokenUsage(3, 4))
+    fields: dict[str, Any] = {
+        "finish_reason": wire.FINISH_REASONS.number(finish_reason),
+        "provenance": wire.provenance_to_proto(PROVENANCE),
+        "cost": wire.cost_to_proto(cost),
+    }
+    expected = types.AskResult("Cells.", finish_reason, PROVENANCE, cost)
+    assert wire.ask_result_from_proto(inference_service_pb2.AskResponse(text="Cells.", **fields)) == expected
+    assert wire.ask_result_from_end("Cells.", inference_service_pb2.AskEnd(**fields)) == expected
 
 
 # Evaluations and results of samples keep what is known and what is not.
