@@ -62,7 +62,7 @@ class RemoteQueue:
         """Build and load the model."""
         model = self._factory()
         assert isinstance(model, RemoteAnswerer), "only what is computed elsewhere can wait here"
-        card = model.load()
+        card = await asyncio.to_thread(model.load)  # importing a provider's library takes seconds
         self._model = model
         return card
 

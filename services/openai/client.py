@@ -48,11 +48,8 @@ class OpenaiClient:
     """
 
     def __init__(self, settings: OpenaiSettings, key: str | None) -> None:
-        for name in (
-            "openai",
-            "httpx2",
-            "httpcore2",
-        ):  # on level debug they log whole requests, images included
+        # On level debug these log whole requests, images included.
+        for name in ("openai", "httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._settings = settings
         self._key = key
@@ -62,6 +59,9 @@ class OpenaiClient:
             max_retries=0,  # it would sleep within the call; callers own the retries
             timeout=httpx2.Timeout(settings.silence_s, connect=CONNECT_S),
         )
+        # The library imports what belongs to an API when that is first looked at: now, not in the first call.
+        self._responses = self._client.responses.with_raw_response
+        self._completions = self._client.chat.completions.with_raw_response
         # Otherwise taken from variables that are none of our settings.
         self._client.organization = None
         self._client.project = None
@@ -91,20 +91,18 @@ class OpenaiClient:
 
     async def _respond(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
         request = responses_request(task, choices, images)
-        create = self._client.responses.with_raw_response.create
         if task.emit is None:
-            raw = await create(**request)
+            raw = await self._responses.create(**request)
             return Called(read_response(raw.parse()), read_limits(raw.headers))
-        streamed = await create(**request, stream=True)
+        streamed = await self._responses.create(**request, stream=True)
         async with streamed.parse() as events:
             return Called(await read_response_stream(events, task.emit), read_limits(streamed.headers))
 
     async def _complete(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
         request = chat_request(task, choices, images, from_vendor=self._settings.from_vendor)
-        create = self._client.chat.completions.with_raw_response.create
         if task.emit is None:
-            raw = await create(**request)
+            raw = await self._completions.create(**request)
             return Called(read_completion(raw.parse()), read_limits(raw.headers))
-        streamed = await create(**request, stream=True)
+        streamed = await self._completions.create(**request, stream=True)
         async with streamed.parse() as chunks:
             return Called(await read_completion_stream(chunks, task.emit), read_limits(streamed.headers))

@@ -57,6 +57,8 @@ class FakeServer:
     def __init__(self) -> None:
         self.script: deque[Reply] = deque()
         self.asked: list[Asked] = []
+        self.arrived = threading.Semaphore(0)
+        """Released once for each request."""
         self.left = threading.Semaphore(0)
         """Released once for each caller who left before the answer was there."""
         self.most_at_once = 0
@@ -101,6 +103,7 @@ class FakeServer:
         try:
             while (asked := await _read(reader)) is not None:
                 self.asked.append(asked)
+                self.arrived.release()
                 self._at_once += 1
                 self.most_at_once = max(self.most_at_once, self._at_once)
                 try:
