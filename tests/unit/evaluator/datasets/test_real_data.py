@@ -135,3 +135,15 @@ def test_nothing_leaks_and_everything_is_readable(real_data, suite, name):
         micrograph = decode_image(sample.image)
         if sample.truth.labels is not None:
             assert sample.truth.labels.shape == (micrograph.height_px, micrograph.width_px)
+
+
+# The paper's expert counts reach its cropped images, those whose names were given a prefix, too.
+@pytest.mark.parametrize(("name", "kind"), [("fibre-counting", "Fibres"), ("particle-counting", "Particles")])
+def test_counts_of_the_paper(real_data: Path, name: str, kind: str) -> None:
+    task = task_of("paper", name)
+    dataset = open_dataset(task.dataset, real_data, task.kind)
+    counts = json.loads((real_data / "paper_vlms_micrographs" / "TRUTH.json").read_text())["count"]
+    known = {path: count for path, count in counts.items() if f"_cropped/{kind}/" in path}
+    read = {dataset[index].source: dataset[index].truth.count for index in range(len(dataset))}
+    assert read == known
+    assert len(read) == 13
