@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SERVICES = sorted(f"services.{path.parent.name}" for path in ROOT.glob("services/*/__main__.py"))
-PACKAGES = ["hooke", "runtime", "gateway", "evaluator", *SERVICES]
+PACKAGES = ["hooke", "runtime", "gateway", "evaluator", "services.classical"]
+STARTS = sorted(f"services.{path.parent.name}.__main__" for path in ROOT.glob("services/*/__main__.py"))
 HEAVY = {
     "accelerate",
     "bitsandbytes",
@@ -34,24 +34,36 @@ print(*sorted(sys.modules), sep="\\n")
 """
 
 
-def imported_by(package: str) -> set[str]:
-    """Names of all modules that are there after importing every module of a package."""
-    command = [sys.executable, "-c", IMPORT_ALL, package]
+def imported_by(name: str, program: str) -> set[str]:
+    """Names of all modules that are there after a program that imports something."""
+    command = [sys.executable, "-c", program, name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
 
-# No package imports a library that is there for a single model, not even that model's own: it does so in
-# `load`, so that its settings, its parameters and its help are there without.
+# No module that runs without a model's own library imports it.
 @pytest.mark.parametrize("package", PACKAGES)
 def test_light(package: str) -> None:
-    modules = imported_by(package)
+    modules = imported_by(package, IMPORT_ALL)
     assert package in modules
+    assert modules.isdisjoint(HEAVY)
+
+
+# A service imports the library of its model in `load`, not even its own at the start: settings, help and the
+# fetching of weights are there without it.
+@pytest.mark.parametrize("start", STARTS)
+def test_light_start(start: str) -> None:
+    modules = imported_by(
+        start, "import importlib, sys; importlib.import_module(sys.argv[1]); print(*sys.modules)"
+    )
+    assert start.replace("__main__", "model") in modules
     assert modules.isdisjoint(HEAVY)
 
 
 # A lab that installs `hooke` alone gets no server: nothing of one is needed to import all of it.
 def test_client_alone() -> None:
     servers = {"runtime", "gateway", "evaluator", "services", "skimage", "sklearn", "scipy", "matplotlib"}
-    assert imported_by("hooke").isdisjoint(servers | {"pydantic", "prometheus_client", "structlog", "yaml"})
+    assert imported_by("hooke", IMPORT_ALL).isdisjoint(
+        servers | {"pydantic", "prometheus_client", "structlog", "yaml"}
+    )
