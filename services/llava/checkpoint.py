@@ -61,6 +61,7 @@ def load(folder: Path, settings: LlavaSettings, accelerator: Accelerator) -> Che
         SettingsError: it cannot be held in so few bits.
     """
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # what it warns of is checked below
     quantization = _quantization(settings, accelerator)
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
@@ -75,13 +76,14 @@ def load(folder: Path, settings: LlavaSettings, accelerator: Accelerator) -> Che
             dtype=accelerator.dtype,
             device_map={"": accelerator.device},
             quantization_config=quantization,
+            ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise WeightsError(
             f"{folder} cannot be loaded: {error}\nGet it again with:\n  {command(settings)}"
         ) from error
-    # Without this check, what is missing would be made up of random numbers.
+    # Without this check, what is missing or has another shape would be made up of random numbers.
     faults = sorted({*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])})
     if faults:
         raise WeightsError(
