@@ -140,7 +140,7 @@ async def test_classify(ask: Ask, service: ModelService) -> None:
 async def test_models(ask: Ask) -> None:
     (model,) = await ask("models")
     assert model == await ask("model", "fake")
-    assert (model.state, model.tasks) == (ModelState.READY, frozenset(Task))
+    assert (model.state, model.tasks) == (ModelState.READY, frozenset(Task) - {Task.ASK})
     assert await ask("serving") is True
     assert await ask("serving", "hooke.v1.InferenceService") is True
     assert await ask("serving", "hooke.v1.EvaluationService") is None
