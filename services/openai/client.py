@@ -57,7 +57,10 @@ class OpenaiClient:
             api_key=key or "none",  # servers that need no key ignore it; the SDK wants one
             base_url=settings.openai_base_url,
             max_retries=0,  # it would sleep within the call; callers own the retries
-            timeout=httpx2.Timeout(settings.silence_s, connect=CONNECT_S),
+            http_client=openai.DefaultAsyncHttpxClient(
+                timeout=httpx2.Timeout(settings.silence_s, connect=CONNECT_S),
+                follow_redirects=False,  # images go where the operator said, and nowhere else
+            ),
         )
         # The library imports what belongs to an API when that is first looked at: now, not in the first call.
         self._responses = self._client.responses.with_raw_response

@@ -1,8 +1,8 @@
 """What went wrong at the provider, as one decision: the error of ours that it is.
 
-By status: 400, 422 INVALID_REQUEST; 413 IMAGE_TOO_LARGE; 401, 403 CREDENTIALS_REJECTED; 402
-UPSTREAM_QUOTA_EXHAUSTED; 404 UNKNOWN_MODEL; 408, 504 DEADLINE_EXCEEDED; 429 UPSTREAM_RATE_LIMITED; any other
-UPSTREAM_FAILED. A code in the body that says more goes before (see `BY_CODE`).
+By status: 400, 404, 422 INVALID_REQUEST; 413 IMAGE_TOO_LARGE; 401, 403 CREDENTIALS_REJECTED; 402
+UPSTREAM_QUOTA_EXHAUSTED; 408, 504 DEADLINE_EXCEEDED; 429 UPSTREAM_RATE_LIMITED; any other UPSTREAM_FAILED. A
+code in the body that says more goes before (see `BY_CODE`).
 
 What the provider wrote is passed on only where it speaks of the request; beside that it may name parts of
 keys, and organisations.
@@ -26,7 +26,6 @@ BY_CODE: Mapping[str, type[errors.HookeError]] = {
     "billing_not_active": errors.UpstreamQuotaExhaustedError,
     "rate_limit_exceeded": errors.UpstreamRateLimitedError,
     "invalid_api_key": errors.CredentialsRejectedError,
-    "model_not_found": errors.UnknownModelError,
     "content_filter": errors.UpstreamRefusedError,
     "content_policy_violation": errors.UpstreamRefusedError,
     "image_content_policy_violation": errors.UpstreamRefusedError,
@@ -50,7 +49,7 @@ BY_STATUS: Mapping[int, type[errors.HookeError]] = {
     401: errors.CredentialsRejectedError,
     402: errors.UpstreamQuotaExhaustedError,
     403: errors.CredentialsRejectedError,
-    404: errors.UnknownModelError,
+    404: errors.InvalidRequestError,
     408: errors.DeadlineExceededError,
     413: errors.ImageTooLargeError,
     422: errors.InvalidRequestError,
@@ -106,8 +105,9 @@ def _of_status(error: openai.APIStatusError) -> errors.HookeError:
         return errors.UpstreamFailedError(
             "the provider answers 404: HOOKE_OPENAI_BASE_URL or HOOKE_OPENAI_API may be wrong"
         )
+    param = "model" if status == 404 else error.param
     delay_s = retry_after_s(error.response.headers) if kind in _AFTER_DELAY else None
-    return _made(kind, message, error.param, delay_s)
+    return _made(kind, message, param, delay_s)
 
 
 _AFTER_DELAY = (errors.UpstreamRateLimitedError, errors.UpstreamFailedError)

@@ -99,8 +99,9 @@ class OpenaiModel(RemoteAnswerer):
         images = await asyncio.to_thread(self._encoded, task)
         try:
             called = await self._client.ask(task, choices, images)
-        except errors.CredentialsRejectedError:
-            log.error("the provider rejects the key of this service", provider=self._settings.openai_base_url)
+        except (errors.CredentialsRejectedError, errors.UpstreamQuotaExhaustedError) as error:
+            # The operator has to do something about it.
+            log.error("the provider turns this service away", reason=str(error.reason), said=error.message)
             raise
         reply = called.reply
         return Answer(

@@ -41,7 +41,7 @@ ROWS: dict[str, tuple[Reply, type[errors.HookeError]]] = {
     "key without access": (error(403, "Country not supported"), errors.CredentialsRejectedError),
     "unknown model": (
         error(404, "The model `gpt-9` does not exist", "model_not_found"),
-        errors.UnknownModelError,
+        errors.InvalidRequestError,
     ),
     "bad request": (error(400, "Unsupported value"), errors.InvalidRequestError),
     "unprocessable": (error(422, "Unprocessable"), errors.InvalidRequestError),
@@ -61,6 +61,10 @@ ROWS: dict[str, tuple[Reply, type[errors.HookeError]]] = {
     "timeout there": (error(408, "Request timeout"), errors.DeadlineExceededError),
     "gateway timeout": (Reply(504, HTML), errors.DeadlineExceededError),
     "conflict": (error(409, "Conflict"), errors.UpstreamFailedError),
+    "redirect": (
+        Reply(307, b"", {"location": "http://127.0.0.1:9/v1/responses"}),
+        errors.UpstreamFailedError,
+    ),
     "server error": (error(500, "The server had an error"), errors.UpstreamFailedError),
     "bad gateway": (Reply(502, HTML), errors.UpstreamFailedError),
     "overloaded": (error(503, "Overloaded"), errors.UpstreamFailedError),
@@ -279,7 +283,7 @@ async def test_rejected_keys_are_logged(
         with pytest.raises(errors.CredentialsRejectedError):
             await client.ask(image, "?")
     logged = caplog.text + "".join(capsys.readouterr())
-    assert "rejects the key" in logged
+    assert "CREDENTIALS_REJECTED" in logged
     assert "sk-another-key" not in logged
 
 

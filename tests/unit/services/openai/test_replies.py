@@ -74,7 +74,7 @@ def test_dates() -> None:
 def test_codes(code: str | None) -> None:
     error = of_code(code, "The words of the provider.")
     assert type(error) is BY_CODE.get(code or "", errors.UpstreamFailedError)
-    speaks_of_the_request = isinstance(error, errors.InvalidRequestError | errors.UnknownModelError)
+    speaks_of_the_request = isinstance(error, errors.InvalidRequestError)
     assert ("The words of the provider." in error.message) is speaks_of_the_request
 
 
