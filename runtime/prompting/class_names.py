@@ -27,7 +27,7 @@ def find_name(text: str, labels: Iterable[str]) -> str | None:
 
 def mentions_name(text: str, labels: Iterable[str]) -> bool:
     """Whether any of the labels stands somewhere in a text, in whatever form."""
-    words = f" {_words(text)} "
+    words = f" {_words(text)} {_words(_JOINT.sub('', text))} "
     # A label without a letter or digit, such as "+", is looked for as it is.
     return any(f" {wanted} " in words if (wanted := _words(label)) else label in text for label in labels)
 

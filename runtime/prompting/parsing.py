@@ -113,7 +113,7 @@ def _count_key(objects: str) -> re.Pattern[str]:
 
 
 def _count_sentence(objects: str) -> re.Pattern[str]:
-    """A number in lower-case text, alone or in a sentence that says how many objects there are and no more."""
+    """A number in lower-case text, alone or in a sentence that says only how many objects there are."""
     image = rf"(?:the|this) {IMAGE}"
     there = r"there (?:are|is|appears? to be|seems? to be)"
     lead = (

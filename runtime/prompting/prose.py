@@ -11,7 +11,10 @@ IMAGE = r"(?:[a-z-]+ )?(?:image|micrograph|picture|photo|photograph|field of vie
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _LOOK_ALIKES = _FULL_WIDTH | str.maketrans("‘’“”。", "''\"\".")  # noqa: RUF001 - what models write
-_EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|`+)(?=\S)(.{1,200}?)(?<=\S)\1(?!\w)")
+# Nothing inside may be a marker but the underscore of a name: that keeps the search short in any text.
+_EMPHASIS = re.compile(
+    r"(?<!\w)(\*{1,3}|_{1,3}|`{1,3})(?=\S)((?:[^*_`]|(?<=\w)_(?=\w)){1,200})(?<=\S)\1(?!\w)"
+)
 # Bullets and headings; "-3" is a negative number, and "> 40" a bound rather than a quotation.
 _LINE_START = re.compile(r"^(?:[-*•]|#+) +")
 _FENCE = re.compile(r"```\w*|~~~\w*")
@@ -36,7 +39,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _RETRACTION = re.compile(
-    r"\b(?:actually|wait|correction|corrected|wrong|mistaken?|incorrect|instead|scratch that|on second thought)\b",
+    r"\b(?:actually|wait|correct(?:ion|ed)|wrong|mistaken?|incorrect|instead|scratch that|second thought)\b",
     re.IGNORECASE,
 )
 
@@ -55,7 +58,7 @@ def clean(text: str) -> str:
 def _bare(line: str) -> str:
     """A line without its bullet, its emphasis, and the quotes around all of it."""
     line = _LINE_START.sub("", line.strip(), count=1)
-    for _ in range(2):  # emphasis may stand inside of emphasis
+    for _ in range(2):  # the inner one goes first, then what stood around it
         line = _EMPHASIS.sub(r"\2", line)
     line = " ".join(line.split())
     quoted = len(line) > 2 and line[0] == line[-1] and line[0] in "\"'" and line.count(line[0]) == 2
@@ -118,7 +121,7 @@ def is_no_answer(value: str) -> bool:
 
 def refuses(text: str) -> bool:
     """Whether somewhere in a cleaned text the model says that it cannot tell."""
-    return _REFUSAL.search(text) is not None
+    return _REFUSAL.search(text) is not None or any(map(is_no_answer, text.split("\n")))
 
 
 def takes_back(text: str) -> bool:
