@@ -1,8 +1,8 @@
 """A tiny Cellpose-SAM with weights set by hand: it finds bright spots, on every path of the large one.
 
-Its convolutions smooth an image and take its slope, which on bright cones is a flow to their centres. Attention
-and perceptrons are random and faint. Two features far larger than all others keep the normalisation layers from
-bending the numbers much.
+Its convolutions smooth an image and take its slope, which on bright cones is a flow to their centres.
+Attention and perceptrons are random and faint. Two features far larger than all others keep the normalisation
+layers from bending the numbers much.
 """
 
 from __future__ import annotations
