@@ -71,9 +71,8 @@ class _ErrorReply:
         self.status = str(self._body.get("status", ""))
 
     def _details(self, name: str) -> Iterator[Mapping[str, Any]]:
-        details = self._body.get("details")
-        for detail in details if isinstance(details, list) else []:
-            if isinstance(detail, Mapping) and detail.get("@type") == _TYPE + name:
+        for detail in _mappings(self._body.get("details")):
+            if detail.get("@type") == _TYPE + name:
                 yield detail
 
     def clean(self, text: str) -> str:
@@ -96,8 +95,7 @@ class _ErrorReply:
         return tuple(
             self.clean(str(violation.get("quotaId", "")))
             for detail in self._details("QuotaFailure")
-            for violation in detail.get("violations") or ()
-            if isinstance(violation, Mapping)
+            for violation in _mappings(detail.get("violations"))
         )
 
     @property
@@ -108,6 +106,11 @@ class _ErrorReply:
             if match := re.fullmatch(r"(\d+(?:\.\d+)?)s?", text.strip()):
                 return float(match[1])
         return None
+
+
+def _mappings(values: object) -> list[Mapping[str, Any]]:
+    """Those of a list's values that are mappings; none if it is no list."""
+    return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
 
 
 def _of_reply(reply: _ErrorReply, provider_model: str) -> errors.HookeError:

@@ -128,11 +128,19 @@ def test_long_message() -> None:
         {"error": {"code": "500"}},
         {"error": {"code": 500, "details": "none"}},
         {"error": {"code": 500, "details": ["none", {"@type": 3}]}},
+        {"error": {"code": 500, "details": [gemini.error_info("A") | {"reason": 5}]}},
     ],
 )
 def test_strange_body(body: Any) -> None:
     error = APIError(500, body, httpx2.Response(500))
     assert type(translated(error)) is errors.UpstreamFailedError
+
+
+# A quota in a shape of its own is a limit like any other.
+@pytest.mark.parametrize("violations", [None, 5, ["PerDay"], [{"quotaId": 5}]])
+def test_strange_quota(violations: Any) -> None:
+    failure = gemini.quota_failure() | {"violations": violations}
+    assert type(translated(error_of(gemini.too_many(failure)))) is errors.UpstreamRateLimitedError
 
 
 # What happens on the way is a failure of the provider's, and says no more than its kind.
