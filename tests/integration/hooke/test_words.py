@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -199,3 +201,35 @@ async def test_command_line(service: ModelService, tmp_path: Path) -> None:
     code, out, _ = await hooke("classify", file, "--labels", "fibres,films")
     assert (code, "fibres" in out) == (0, True)
     assert (await hooke("doctor"))[0] == 0
+
+
+# The section of the quickstart on asking in words works as it stands, with a fake in the place of the models.
+async def test_quickstart(service: ModelService, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "quickstart.md").read_text()
+    section = page.partition("## Ask in words\n")[2].partition("\n## ")[0]
+    shell, python = re.findall(r"```\w+\n(.*?)^```", section, re.M | re.S)
+    for name in ("cells.png", "before.png", "after.png"):
+        (tmp_path / name).write_bytes(codecs.encode(codecs.from_array(image())))
+
+    async def run(*command: str) -> str:
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "HOOKE_ADDRESS": address_of(service),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await child.communicate()
+        assert child.returncode == 0, err.decode()
+        return out.decode()
+
+    out = await run("bash", "-euc", re.sub("llava|gemini", "fake-words", shell))
+    assert out.startswith("What is shown, and how was it stained?\nWhat has changed?\n")
+    assert (tmp_path / "classes.csv").read_text().startswith("image,label,outcome,p(healthy)")
+    code = python.replace("localhost:50051", address_of(service)).replace("llava", "fake-words")
+    out = await run(sys.executable, "-c", code)
+    assert "How sure are you?stop\nabstained None\nI cannot tell from this image.\n" in out
