@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
-import torch
 
-from hooke.errors import OutOfMemoryError
 from hooke.images import Micrograph
 from hooke.types import FinishReason, TokenUsage, TurnRole, UsedParameter
 from runtime import accelerators
@@ -20,13 +18,11 @@ from services.llava import checkpoint as checkpoints
 from services.llava import scoring, weights
 from services.llava.checkpoint import Checkpoint
 from services.llava.generation import Writer, write
+from services.llava.memory import in_parts
 from services.llava.parameters import PAPER, LabelNormalization, LlavaParameters
 from services.llava.prompts import Prompter
 from services.llava.scoring import Question, Scored
 from services.llava.settings import LlavaSettings
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
 
 ROWS_AT_ONCE = 16
 """Most labels that are scored side by side; each holds a copy of what the network keeps of its question."""
@@ -74,7 +70,7 @@ class Engine:
             InvalidRequestError: a conversation is longer than the checkpoint takes.
             OutOfMemoryError: one task alone needs more memory than there is.
         """
-        return _in_parts([self._writer(task) for task in tasks], self._write)
+        return in_parts([self._writer(task) for task in tasks], self._write)
 
     def score(self, tasks: Sequence[ScoreTask]) -> list[LabelScores]:
         """Score the labels of every task, in order; the errors are those of `answer`."""
@@ -82,7 +78,7 @@ class Engine:
         questions = [
             Question(self.prompter.messages(task), task.labels) for task in (*tasks, *without_content)
         ]
-        scored = _in_parts(questions, self._score)
+        scored = in_parts(questions, self._score)
         priors = iter(scored[len(tasks) :])
         return [
             self._label_scores(task, found, next(priors) if _normalization(task) == "prior" else None)
@@ -135,29 +131,6 @@ _WARM_UP = AskTask(
     turns=(Turn(TurnRole.USER, "?", (_PLAIN,)),),
     parameters=LlavaParameters(decoding=Decoding(max_output_token_count=1)),
 )
-
-
-def _in_parts(items: Sequence[ItemT], compute: Callable[[Sequence[ItemT]], list[ResultT]]) -> list[ResultT]:
-    """Compute all items together; where memory runs out, each half for itself, and so on.
-
-    Raises:
-        OutOfMemoryError: it runs out for a lone item.
-    """
-    try:
-        return compute(items)
-    except Exception as error:
-        if not accelerators.out_of_memory(error):
-            raise
-    # Out here the error is gone, and with it what the failed attempt held.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    if len(items) == 1:
-        raise OutOfMemoryError(
-            "the request needs more memory than there is: send fewer images or turns, or have the model "
-            "served with a lower precision or in fewer bits"
-        )
-    middle = len(items) // 2
-    return [*_in_parts(items[:middle], compute), *_in_parts(items[middle:], compute)]
 
 
 def _parameters(task: AskTask | ScoreTask) -> LlavaParameters:

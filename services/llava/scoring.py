@@ -15,6 +15,7 @@ import torch
 from transformers import Cache
 
 from services.llava.checkpoint import Checkpoint
+from services.llava.memory import in_parts
 from services.llava.prompts import Batch, Message, Prompter
 
 
@@ -60,6 +61,7 @@ def score(
 
     Raises:
         InvalidRequestError: see `Prompter.batch`.
+        OutOfMemoryError: even a lone answer does not fit beside the questions.
     """
     batch = prompter.batch([question.messages for question in questions])
     rows = [
@@ -70,7 +72,7 @@ def score(
     with torch.inference_mode():
         read = _Read.of(checkpoint, batch)
         chunks = (rows[start : start + rows_at_once] for start in range(0, len(rows), rows_at_once))
-        likelihoods = iter([found for chunk in chunks for found in read.score(chunk)])
+        likelihoods = iter([found for chunk in chunks for found in in_parts(chunk, read.score)])
     return [
         Scored(
             tuple(itertools.islice(likelihoods, len(question.answers))),
