@@ -35,7 +35,7 @@ class GeminiSettings(RemoteServerSettings):
     gemini_api_version: Annotated[str, Field(pattern=r"^v\d+(alpha|beta)?\d*$")] = "v1"
     """Version of the API. v1 is the stable one and has all that is asked of it here; names of models that end
     in `-latest`, and models that are tried out, may need `v1beta`."""
-    gemini_model: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "gemini-3.8-flash"
+    gemini_model: Annotated[str, Field(min_length=1)] = "gemini-3.8-flash"
     """The provider's model where a request names none: the current one for everything."""
     gemini_models: Names = ()
     """Further models that requests may name, with commas between. None by default: each costs differently."""

@@ -72,6 +72,24 @@ async def test_settings() -> None:
     assert fake.asked[0].json["generationConfig"]["temperature"] == 0
 
 
+# The SDK has variables of its own; none of them changes who is asked, or with whose key.
+async def test_foreign_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "GOOGLE_API_KEY": "another",
+        "GEMINI_API_KEY": "another",
+        "GOOGLE_GENAI_USE_VERTEXAI": "true",
+        "GOOGLE_GENAI_API_VERSION": "v9",
+        "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9",
+        "GOOGLE_CLOUD_PROJECT": "another",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with provider() as fake:
+        async with proxy(fake) as stub:
+            answer = await stub.Ask(question(), timeout=20)
+    assert answer.text == TEXT
+    assert fake.asked[0].path == "/v1/models/gemini-3.8-flash:generateContent"
+
+
 # A conversation arrives whole and in order.
 async def test_conversation() -> None:
     request = pb.AskRequest(

@@ -52,7 +52,6 @@ def test_models(monkeypatch: pytest.MonkeyPatch) -> None:
         ("GEMINI_BASE_URL", "https://proxy.example/?key=secret"),
         ("GEMINI_BASE_URL", "proxy.example"),
         ("GEMINI_API_VERSION", "v1/models"),
-        ("GEMINI_MODEL", "models/../files"),
         ("GEMINI_SAFETY_THRESHOLD", "never"),
     ],
 )
