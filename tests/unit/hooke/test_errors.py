@@ -41,6 +41,11 @@ WIRE = {
     "QUEUE_FULL": ("RESOURCE_EXHAUSTED", Retry.AFTER_DELAY),
     "OUT_OF_MEMORY": ("RESOURCE_EXHAUSTED", Retry.NEVER),
     "UPSTREAM_FAILED": ("UNAVAILABLE", Retry.AFTER_DELAY),
+    "UPSTREAM_RATE_LIMITED": ("RESOURCE_EXHAUSTED", Retry.AFTER_DELAY),
+    "UPSTREAM_QUOTA_EXHAUSTED": ("RESOURCE_EXHAUSTED", Retry.NEVER),
+    "UPSTREAM_REFUSED": ("FAILED_PRECONDITION", Retry.NEVER),
+    "CREDENTIALS_MISSING": ("FAILED_PRECONDITION", Retry.NEVER),
+    "CREDENTIALS_REJECTED": ("FAILED_PRECONDITION", Retry.NEVER),
     "DEADLINE_EXCEEDED": ("DEADLINE_EXCEEDED", Retry.NEVER),
     "INTERNAL": ("INTERNAL", Retry.NEVER),
 }
@@ -128,4 +133,5 @@ def test_groups() -> None:
         "NotFoundError",
         "UnavailableError",
         "ResourceExhaustedError",
+        "CredentialsError",
     }
