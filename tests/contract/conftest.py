@@ -5,34 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import services
-from runtime.settings import ModelServerSettings
+from runtime.settings import ModelServerSettings, TorchServerSettings
 from runtime.tasks import Model
-
-
-@dataclass(frozen=True, slots=True)
-class Tiny:
-    """Where a model comes from that needs more than its class: weights, or a provider.
-
-    Attributes:
-        module: has `settings(folder)`, which puts what the model needs into the folder and says so to it.
-        needs_torch: whether the tests of the model need PyTorch.
-    """
-
-    module: str
-    needs_torch: bool = False
-
-
-TINY = {
-    "gemini": Tiny("tests.tiny.gemini"),
-    "sam": Tiny("tests.tiny.sam", needs_torch=True),
-}
-"""By name of the model; the others are built as they are."""
 
 
 def models() -> list[type[Model]]:
@@ -57,13 +37,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _marks(kind: type[Model]) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.torch] if kind.name in TINY and TINY[kind.name].needs_torch else []
+    """The mark `torch` for a model whose settings say that it runs on it."""
+    name = f"services.{kind.name}.settings"
+    names = vars(importlib.import_module(name)) if find_spec(name) else {}
+    of_torch = [
+        value for value in names.values() if inspect.isclass(value) and issubclass(value, TorchServerSettings)
+    ]
+    return [pytest.mark.torch] if of_torch else []
 
 
 @pytest.fixture
 def settings(kind: type[Model], tmp_path: Path) -> ModelServerSettings | None:
-    """Settings that a service of this model starts with; None: those that every model has."""
-    if kind.name not in TINY:
+    """Settings that a service of this model starts with; None: those that every model has.
+
+    A model that needs more than its class, weights or a provider, has a module `tests/tiny/<name>.py`, whose
+    `settings(folder)` puts what it needs into the folder.
+    """
+    name = f"tests.tiny.{kind.name}"
+    if find_spec(name) is None:
         return None
-    found: ModelServerSettings = importlib.import_module(TINY[kind.name].module).settings(tmp_path)
+    found: ModelServerSettings = importlib.import_module(name).settings(tmp_path)
     return found
