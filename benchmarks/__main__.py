@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import forwarding, uploads, workers
+from benchmarks import forwarding, proxies, uploads, workers
 from benchmarks.measure import Target, Times
 from benchmarks.processes import BrokenError
 
@@ -70,9 +70,29 @@ def _workers_table(found: workers.Workers) -> Table:
     )
 
 
+def _proxies_table(found: proxies.Proxies) -> Table:
+    direct = {row.provider: row for row in found.rows if row.way == "library"}
+    return _table(
+        f"Asking a provider that takes {proxies.WAIT_S:g} s (one call at a time; throughput with 64)",
+        ("provider", "way", "p50 ms", "p99 ms", "p50 / library", "calls / s"),
+        (
+            (
+                row.provider,
+                row.way,
+                row.times.p50_s * 1e3,
+                row.times.p99_s * 1e3,
+                row.times.p50_s / direct[row.provider].times.p50_s,
+                row.calls_per_s,
+            )
+            for row in found.rows
+        ),
+    )
+
+
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "forwarding": (forwarding.measure, _forwarding_table),
     "uploads": (uploads.measure, _uploads_table),
+    "proxies": (proxies.measure, _proxies_table),
     "workers": (workers.measure, _workers_table),
 }
 

@@ -6,6 +6,7 @@ import io
 import math
 from dataclasses import dataclass
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 
@@ -97,9 +98,8 @@ def _scaled(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
+    # The lowest level takes a third of the time of the usual one, for a file that is a tenth larger.
+    return bytes(imagecodecs.png_encode(np.asarray(picture), level=1))
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:
