@@ -200,9 +200,9 @@ def used_grid(asked: SamParameters, grid: GridParameters) -> tuple[UsedParameter
     """Every parameter of the automatic masks as it was used."""
     used = [UsedParameter("sam_preset", asked.sam_preset or "default", asked.sam_preset is None)]
     for field in fields(grid):
-        value = getattr(grid, field.name)
+        value, wanted = getattr(grid, field.name), getattr(asked, field.name)
         shown = "no limit" if value is None else value
-        used.append(UsedParameter(field.name, shown, value != getattr(asked, field.name)))
+        used.append(UsedParameter(field.name, shown, wanted is None or value != wanted))
     return tuple(used)
 
 
