@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import grpc
+from typing import Self
 
 from hooke import _plans, _steps
-from hooke._channel import (
-    DEFAULT_ADDRESS,
-    DEFAULT_TIMEOUT_S,
-    METHODS,
-    Deadline,
-    Tls,
-    call_metadata,
-    callables,
-    channel_options,
-    checked_address,
-    checked_timeout,
-    new_request_id,
-)
+from hooke._calling import Caller
+from hooke._channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, Tls, new_request_id
 from hooke._requests import ObjectOptions, WordOptions, turns_of
 from hooke.conversations import Prompt, Turn
 from hooke.errors import HookeError
 from hooke.images import ImageSource, PixelSize, View
 from hooke.parameters import ModelParameters, ObjectParameters, WordParameters
-from hooke.status import error_from
 from hooke.streams import AnswerStream
 from hooke.types import (
     AskResult,
@@ -42,8 +28,6 @@ from hooke.types import (
     SampleResult,
     SegmentResult,
 )
-
-R = TypeVar("R")
 
 
 class Client:
@@ -77,18 +61,13 @@ class Client:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         retries: bool = True,
     ) -> None:
-        self.address = checked_address(address)
-        self._timeout_s = checked_timeout(timeout_s)
-        self._retries = retries
-        options = channel_options(self.address, retries=retries)
-        self._channel = (
-            grpc.insecure_channel(address, options)
-            if tls is None
-            else grpc.secure_channel(address, tls.credentials(), options)
-        )
-        self._callables = callables(self._channel)
+        self._caller = Caller(address, tls=tls, timeout_s=timeout_s, retries=retries)
         self._known = _steps.KnownImages()
-        self._connected = False
+
+    @property
+    def address(self) -> str:
+        """Host and port of the server."""
+        return self._caller.address
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +79,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
-        self._channel.close()
+        self._caller.close()
 
     def segment(
         self,
@@ -131,7 +110,7 @@ class Client:
         options = ObjectOptions(
             model, expected_diameter_px, expected_diameter_um, mask_format, view, parameters, pixel_size
         )
-        return self._run(_plans.segment(image, options, self._known), timeout_s)
+        return self._caller.run(_plans.segment(image, options, self._known), timeout_s)
 
     def count(
         self,
@@ -157,7 +136,7 @@ class Client:
             model, expected_diameter_px, expected_diameter_um, mask_format, view, parameters, pixel_size
         )
         plan = _plans.count(image, options, examples=examples, prompt=prompt, known=self._known)
-        return self._run(plan, timeout_s)
+        return self._caller.run(plan, timeout_s)
 
     def classify(
         self,
@@ -193,7 +172,7 @@ class Client:
             parameters=parameters,
             known=self._known,
         )
-        return self._run(plan, timeout_s)
+        return self._caller.run(plan, timeout_s)
 
     def ask(
         self,
@@ -221,7 +200,7 @@ class Client:
         """
         options = WordOptions(model, instructions, parameters)
         turns = turns_of(images, question, history, view)
-        return self._run(_plans.ask(turns, options, self._known), timeout_s)
+        return self._caller.run(_plans.ask(turns, options, self._known), timeout_s)
 
     def stream_ask(
         self,
@@ -238,30 +217,30 @@ class Client:
         """Answer as `ask` does, piece by piece while the model writes; see `hooke.AnswerStream`."""
         options = WordOptions(model, instructions, parameters)
         turns = turns_of(images, question, history, view)
-        return AnswerStream(self._messages(_plans.stream_ask(turns, options, self._known), timeout_s))
+        return AnswerStream(self._caller.messages(_plans.stream_ask(turns, options, self._known), timeout_s))
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelInfo, ...]:
         """List the models, by name."""
-        return self._run(_plans.models(), timeout_s)
+        return self._caller.run(_plans.models(), timeout_s)
 
     def model(self, name: str, *, timeout_s: float | None = None) -> ModelInfo:
         """Describe one model."""
-        return self._run(_plans.model(name), timeout_s)
+        return self._caller.run(_plans.model(name), timeout_s)
 
     def serving(self, service: str = "", *, timeout_s: float | None = None) -> bool | None:
         """Ask for the health of a service by its full name, or of the whole server.
 
         Returns None where the server does not know the service.
         """
-        return self._run(_plans.serving(service), timeout_s)
+        return self._caller.run(_plans.serving(service), timeout_s)
 
     def has_image(self, image: ImageSource, *, model: str = "", timeout_s: float | None = None) -> bool:
         """Say whether the server holds an image, as a file of exactly these bytes, for a model."""
-        return self._run(_plans.has_image(image, model), timeout_s)
+        return self._caller.run(_plans.has_image(image, model), timeout_s)
 
     def put_image(self, image: ImageSource, *, model: str = "", timeout_s: float | None = None) -> str:
         """Put an image ahead of the requests for a model that need it; return its SHA-256."""
-        return self._run(_plans.put_image(image, model, self._known), timeout_s)
+        return self._caller.run(_plans.put_image(image, model, self._known), timeout_s)
 
     def create_evaluation(
         self,
@@ -285,7 +264,7 @@ class Client:
             request_id: 1 to 128 letters, digits, '-' and '_'; None: a new one.
             timeout_s: see the class.
         """
-        return self._run(
+        return self._caller.run(
             _plans.create_evaluation(
                 suite_name=suite_name,
                 suite_yaml=suite_yaml,
@@ -299,13 +278,13 @@ class Client:
 
     def evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
         """Describe one evaluation."""
-        return self._run(_plans.evaluation(evaluation_id), timeout_s)
+        return self._caller.run(_plans.evaluation(evaluation_id), timeout_s)
 
     def evaluations(self, *, timeout_s: float | None = None) -> Iterator[Evaluation]:
         """Yield every evaluation, the newest first; `timeout_s` is for each page."""
         token: str | None = ""
         while token is not None:
-            page = self._run(_plans.page_of_evaluations(token), timeout_s)
+            page = self._caller.run(_plans.page_of_evaluations(token), timeout_s)
             yield from page.items
             token = page.next_token
 
@@ -314,10 +293,10 @@ class Client:
 
         Survives a lost connection of a minute or more. `timeout_s` is for all of it; None: until the end.
         """
-        following = _steps.Following(timeout_s, self._timeout_s)
+        following = _steps.Following(timeout_s, self._caller.timeout_s)
         while True:
             try:
-                stream = self._stream(
+                stream = self._caller.stream(
                     _plans.watch(evaluation_id), following.next_deadline(), new_request_id()
                 )
                 with closing(stream):
@@ -333,7 +312,7 @@ class Client:
 
     def cancel_evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
         """Ask a running evaluation to stop; what is finished is kept."""
-        return self._run(_plans.cancel_evaluation(evaluation_id), timeout_s)
+        return self._caller.run(_plans.cancel_evaluation(evaluation_id), timeout_s)
 
     def sample_results(
         self, evaluation_id: str, *, task: str = "", model: str = "", timeout_s: float | None = None
@@ -342,7 +321,7 @@ class Client:
         token: str | None = ""
         while token is not None:
             plan = _plans.page_of_sample_results(evaluation_id, task, model, token)
-            page = self._run(plan, timeout_s)
+            page = self._caller.run(plan, timeout_s)
             yield from page.items
             token = page.next_token
 
@@ -354,86 +333,4 @@ class Client:
         timeout_s: float | None = None,
     ) -> bytes:
         """Fetch the report of an evaluation as one file."""
-        return self._run(_plans.report(evaluation_id, report_format), timeout_s)
-
-    def _run(self, plan: _steps.Plan[R], timeout_s: float | None) -> R:
-        """Carry out a plan, step by step."""
-        deadline = Deadline(self._timeout_s if timeout_s is None else timeout_s)
-        request_id = new_request_id()
-        plan = _plans.explained(plan)
-        advance, value = plan.send, None
-        try:
-            while True:
-                step = advance(value)
-                try:
-                    value, advance = self._do(step, deadline, request_id), plan.send
-                except HookeError as error:
-                    value, advance = error, plan.throw
-        except StopIteration as end:
-            result: R = end.value
-            return result
-
-    def _do(self, step: _steps.Step, deadline: Deadline, request_id: str) -> Any:
-        match step:
-            case _steps.Open(call):
-                stream = self._stream(call, deadline, request_id)
-                return _steps.Opened(next(stream, None), stream)
-            case _steps.Work(function):
-                return function()
-            case _steps.Pause(seconds):
-                return time.sleep(min(seconds, deadline.left_s()))
-            case _steps.Call(method, request, model, probe):
-                try:
-                    if not probe:
-                        self._connect(deadline)
-                    response = self._callables[method](
-                        request,
-                        timeout=_steps.PROBE_S if probe else deadline.left_s(),
-                        metadata=call_metadata(request_id, model),
-                        wait_for_ready=self._retries and not probe,
-                    )
-                    return list(response) if METHODS[method].server_streaming else response
-                except grpc.RpcError as error:
-                    raise error_from(error, address=self.address, request_id=request_id) from error
-
-    def _connect(self, deadline: Deadline) -> None:
-        """Wait some seconds for the first connection. Raises NeverReached where there is none."""
-        if self._connected or not self._retries:
-            return
-        # The first call waits; where that was in vain, the second says whether, and why, nobody is there.
-        for timeout_s, waits in ((min(_steps.CONNECT_S, deadline.left_s()), True), (_steps.PROBE_S, False)):
-            try:
-                self._callables["Check"](_steps.PING, timeout=timeout_s, wait_for_ready=waits)
-                break
-            except grpc.RpcError as error:
-                if error.code() is grpc.StatusCode.UNAVAILABLE:
-                    found = error_from(error, address=self.address)
-                    raise _steps.NeverReached(found.message, metadata=found.metadata) from error
-                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-                    break
-        self._connected = True
-
-    def _messages(self, plan: _steps.Plan[Any], timeout_s: float | None) -> Generator[Any, None, None]:
-        """Carry out a plan that opens a stream, then yield what arrives."""
-        opened = self._run(plan, timeout_s)
-        with closing(opened.rest):
-            if opened.first is not None:
-                yield opened.first
-            yield from opened.rest
-
-    def _stream(self, step: _steps.Call, deadline: Deadline, request_id: str) -> Generator[Any, None, None]:
-        """Yield the answers of a method that streams them; closing it cancels the call."""
-        try:
-            self._connect(deadline)
-            call = self._callables[step.method](
-                step.request,
-                timeout=deadline.left_s(),
-                metadata=call_metadata(request_id, step.model),
-                wait_for_ready=self._retries,
-            )
-            try:
-                yield from call
-            finally:
-                call.cancel()
-        except grpc.RpcError as error:
-            raise error_from(error, address=self.address, request_id=request_id) from error
+        return self._caller.run(_plans.report(evaluation_id, report_format), timeout_s)

@@ -191,6 +191,8 @@ class Lab(
         return model_pb2.GetModelResponse(model=model_pb2.ModelInfo(name="m0", state=2))
 
     def Check(self, request, context):
+        if self.failures["Check"]:
+            self._fail(self.failures["Check"].popleft(), context)
         if request.service == "unknown":
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return health_pb2.HealthCheckResponse(status=2 if request.service == self.asleep else 1)

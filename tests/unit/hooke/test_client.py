@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from hooke import AsyncClient, ClassicalParameters, Client, PixelSize, View, codecs, errors
 from hooke._carriage import CHUNK_BYTES, INLINE_BYTES
 from hooke._channel import METHODS
-from hooke._steps import KnownImages
+from hooke._steps import CONNECT_S, KnownImages
 from hooke.errors import TABLE, Reason, Retry
 from hooke.types import ClassifyResult, EvaluationState, ReportFormat
 from tests.unit.hooke.lab import LABELS, Lab
@@ -367,6 +368,29 @@ def test_unreachable(connect: Callable[..., Any]) -> None:
     with pytest.raises(errors.UnavailableError, match=r"127\.0\.0\.1:1\b.*hooke doctor") as caught:
         connect("127.0.0.1:1", timeout_s=0.3).models()
     assert caught.value.reason is None
+
+
+# Who waits an hour for an answer hears within seconds that nobody is there.
+def test_dead_address_is_soon_known(connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CONNECT_S <= 10
+    monkeypatch.setattr("hooke._steps.CONNECT_S", 0.3)
+    client = connect("127.0.0.1:1", timeout_s=3600)
+    for call in (
+        lambda: client.count(SMALL),
+        lambda: client.put_image(SMALL),
+        lambda: next(client.stream_ask(SMALL, "What?")),
+        lambda: next(iter(client.watch_evaluation("e0"))),
+    ):
+        start = time.monotonic()
+        with pytest.raises(errors.UnavailableError, match=r"127\.0\.0\.1:1\b.*hooke doctor"):
+            call()
+        assert time.monotonic() - start < 5
+
+
+# A server that has trouble with its own health is there all the same, and is asked.
+def test_unwell_server_is_asked(client: Any, lab: Lab) -> None:
+    lab.failures["Check"].append(errors.DrainingError("bye"))
+    assert client.count(SMALL).count == 7
 
 
 # A client that is opened before its server waits for it.
