@@ -43,18 +43,17 @@ class OpenaiClient:
     """Asks the provider.
 
     Args:
-        settings: where and how.
-        key: for the provider; None: it needs none.
+        settings: where and how, and the key, if the provider needs one.
     """
 
-    def __init__(self, settings: OpenaiSettings, key: str | None) -> None:
+    def __init__(self, settings: OpenaiSettings) -> None:
         # On level debug these log whole requests, images included.
         for name in ("openai", "httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._settings = settings
-        self._key = key
+        self._key = None if settings.api_key is None else settings.api_key.get_secret_value()
         self._client = openai.AsyncOpenAI(
-            api_key=key or "none",  # servers that need no key ignore it; the SDK wants one
+            api_key=self._key or "none",  # servers that need no key ignore it; the SDK wants one
             base_url=settings.openai_base_url,
             max_retries=0,  # it would sleep within the call; callers own the retries
             http_client=openai.DefaultAsyncHttpxClient(

@@ -11,7 +11,7 @@ from hooke import errors
 from hooke.types import Licences, TokenUsage
 from runtime.prices import PriceList
 from runtime.provider_images import ProviderImage, ProviderLimits, encode
-from runtime.settings import ModelServerSettings, secret_of
+from runtime.settings import ModelServerSettings
 from runtime.tasks import Answer, AskTask, ModelCard, Parameters, RemoteAnswerer
 from services.openai.parameters import OpenaiParameters
 from services.openai.requests import choose
@@ -42,7 +42,6 @@ class OpenaiModel(RemoteAnswerer):
     def __init__(self, settings: OpenaiSettings) -> None:
         self._settings = settings
         self._prices = PriceList.load(settings.prices_file)
-        self._key = secret_of("OPENAI_API_KEY", settings.openai_api_key, settings.openai_api_key_file)
         self._limits = ProviderLimits(
             max_side_px=settings.openai_max_side_px,
             max_pixels=settings.openai_max_side_px**2,
@@ -57,22 +56,22 @@ class OpenaiModel(RemoteAnswerer):
         """Build the proxy of these settings.
 
         Raises:
-            SettingsError: the key's file or the price list cannot be read.
+            SettingsError: the price list cannot be read.
         """
         assert isinstance(settings, OpenaiSettings)
         return cls(settings)
 
     def load(self) -> ModelCard:
         """Make ready to ask; nothing is asked yet, and a key that is missing is said to be."""
-        if self._key is None and self._settings.from_vendor:
+        key = self._settings.api_key
+        if key is None and self._settings.from_vendor:
             self._missing = "no key for OpenAI: set HOOKE_OPENAI_API_KEY or HOOKE_OPENAI_API_KEY_FILE"
             log.warning("the provider cannot be asked", reason=self._missing)
         else:
             # The SDK takes a second to import, so a process that only names the model is spared.
             from services.openai.client import OpenaiClient  # noqa: PLC0415
 
-            key = None if self._key is None else self._key.get_secret_value()
-            self._client = OpenaiClient(self._settings, key)
+            self._client = OpenaiClient(self._settings)
         return ModelCard(
             version=self._settings.openai_model,
             description=(

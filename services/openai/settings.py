@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from runtime.settings import Port, RemoteServerSettings
+from runtime.settings import Port, RemoteServerSettings, secret_of
 
 VENDOR_URL = "https://api.openai.com/v1"
 
@@ -64,6 +65,20 @@ class OpenaiSettings(RemoteServerSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("an address such as https://api.openai.com/v1 is expected, without a password")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _key_can_be_read(self) -> Self:
+        _ = self.api_key  # a file that cannot be read is an error before any port opens
+        return self
+
+    @cached_property
+    def api_key(self) -> SecretStr | None:
+        """The key, from wherever it is set.
+
+        Raises:
+            SettingsError: it is set twice, or its file cannot be read or is empty.
+        """
+        return secret_of("OPENAI_API_KEY", self.openai_api_key, self.openai_api_key_file)
 
     @property
     def from_vendor(self) -> bool:
