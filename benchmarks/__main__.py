@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import forwarding, proxies, uploads, workers
+from benchmarks import forwarding, llava, proxies, uploads, workers
 from benchmarks.measure import Target, Times
 from benchmarks.processes import BrokenError
 
@@ -89,11 +89,25 @@ def _proxies_table(found: proxies.Proxies) -> Table:
     )
 
 
+def _llava_table(found: llava.Llava) -> Table:
+    library = next(row.times for row in found.rows if row.way == "library")
+    speeds = ", ".join(f"{rate.answers_per_s:.2f} / s with {rate.callers} in flight" for rate in found.rates)
+    return _table(
+        f"Asking LLaVA for {llava.TOKENS} tokens (one call at a time; {speeds})",
+        ("model", "way", "p50 ms", "p99 ms", "p50 / library"),
+        (
+            ("llava", row.way, row.times.p50_s * 1e3, row.times.p99_s * 1e3, row.times.p50_s / library.p50_s)
+            for row in found.rows
+        ),
+    )
+
+
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "forwarding": (forwarding.measure, _forwarding_table),
     "uploads": (uploads.measure, _uploads_table),
     "proxies": (proxies.measure, _proxies_table),
     "workers": (workers.measure, _workers_table),
+    "llava": (llava.measure, _llava_table),
 }
 
 

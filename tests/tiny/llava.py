@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -80,12 +81,14 @@ _CORPUS = (
 )
 
 
-def build_llava(folder: Path, chat_template: str | None = VICUNA_TEMPLATE) -> Path:
-    """Write a LLaVA 1.5 checkpoint: CLIP and LLaMA."""
+def build_llava(
+    folder: Path, chat_template: str | None = VICUNA_TEMPLATE, text: Mapping[str, int] = MappingProxyType({})
+) -> Path:
+    """Write a LLaVA 1.5 checkpoint: CLIP and LLaMA; `text` says what of LLaMA is to be larger."""
     tokenizer = _tokenizer("<s>", "</s>")
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(**_VISION),
-        text_config=LlamaConfig(vocab_size=len(tokenizer), **_TEXT),
+        text_config=LlamaConfig(vocab_size=len(tokenizer), **{**_TEXT, **text}),
         image_token_index=tokenizer.image_token_id,
     )
     processor = LlavaProcessor(
