@@ -343,7 +343,7 @@ class LabelScorer(Answerer):
 class RemoteAnswerer(Model):
     """A model that somebody else computes: it is asked over the network.
 
-    `load` must not block. Its `sees_rgb8` must be True.
+    `load` is called on a thread of its own, everything else on the event loop. Its `sees_rgb8` must be True.
     """
 
     structured_output: ClassVar[bool] = False

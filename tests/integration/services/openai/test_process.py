@@ -82,12 +82,13 @@ def test_it_serves_and_its_log_keeps_secrets(fake: FakeOpenai, tmp_path: Path) -
 
 # A key that is rejected is an alarm in the log that does not show it.
 def test_a_rejected_key(fake: FakeOpenai) -> None:
+    settings = {"HOOKE_OPENAI_BASE_URL": f"{fake.address}/v1", "HOOKE_OPENAI_API_KEY": "sk-another-key"}
     with (
-        started(HOOKE_OPENAI_BASE_URL=f"{fake.address}/v1", HOOKE_OPENAI_API_KEY="sk-another-key") as service,
+        started(**settings) as service,
         hooke.Client(f"127.0.0.1:{service.port}") as client,
+        pytest.raises(errors.CredentialsRejectedError),
     ):
-        with pytest.raises(errors.CredentialsRejectedError):
-            client.ask(np.eye(16, dtype=np.uint8), "?")
+        client.ask(np.eye(16, dtype=np.uint8), "?")
     assert '"level": "error"' in service.log
     assert "CREDENTIALS_REJECTED" in service.log
     assert "sk-another-key" not in service.log
