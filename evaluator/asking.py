@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import numpy as np
@@ -92,6 +92,13 @@ class Question:
     spec: TaskSpec
     model: str
     examples: tuple[tuple[bytes, str], ...] = ()
+
+
+class Answering(Protocol):
+    """What gives the answers of one model; see `Asker`."""
+
+    async def ask(self, question: Question, sample: Sample, attempt: int) -> Answer:
+        """Answer a question about a sample."""
 
 
 class Asker:

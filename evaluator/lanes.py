@@ -19,7 +19,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from evaluator.asking import Answer, Asker, Question
+from evaluator.asking import Answer, Answering, Question
 from evaluator.catalogue import Catalogue
 from evaluator.control import Control
 from evaluator.pacing import StoppedError
@@ -44,7 +44,7 @@ class Lane:
     task: TaskRecord
     question: Question
     catalogue: Catalogue
-    asker: Asker
+    asker: Answering
     outcomes: Mapping[str, SampleOutcome]
     scored: frozenset[str]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from evaluator.asking import MODEL_TASKS
 from evaluator.datasets import Dataset, open_dataset
 from evaluator.datasets.specs import FolderSpec
+from evaluator.imports import Imported, read_imported
 from evaluator.runs import RunSpec
 from evaluator.suites import Suite, TaskSpec, builtin_suite, load_suite
 from hooke.errors import InvalidRequestError
@@ -19,11 +20,12 @@ DATA_ROOT = "HOOKE_EVALUATOR_DATA_ROOT"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenTask:
-    """A task with its dataset, listed, and the labelled images that models may look at."""
+    """A task with its dataset, listed, the labelled images that models may look at, and what is imported."""
 
     spec: TaskSpec
     dataset: Dataset
     examples: tuple[tuple[bytes, str], ...]
+    imported: tuple[Imported, ...] = ()
 
 
 def suite_of(spec: RunSpec) -> Suite:
@@ -80,13 +82,13 @@ def open_task(task: TaskSpec, data_dir: Path | None, limit: int | None) -> OpenT
     """
     dataset = open_dataset(task.dataset, data_dir, task.kind, limit)
     examples = tuple((sample.image, str(sample.truth.label)) for sample in dataset.examples())
-    return OpenTask(task, dataset, examples)
+    return OpenTask(task, dataset, examples, read_imported(task, data_dir))
 
 
 def models_of(
     suite: Suite, wanted: Sequence[str], known: Mapping[str, ModelInfo]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Choose the models of each task: task -> names.
+    """Choose the models of each task: task -> names. Those that are imported are always among them.
 
     Args:
         suite: the tasks.
@@ -96,13 +98,25 @@ def models_of(
     Raises:
         InvalidRequestError: a model is not known or can do none of the tasks, or a task has no model.
     """
-    unknown = [name for name in wanted if name not in known]
+    imported = {spec.model for task in suite.tasks for spec in task.imported}
+    taken = sorted(imported & known.keys())
+    if taken:
+        raise InvalidRequestError.of_field(
+            "suite", f"imports predictions of {taken[0]!r}, a model of the gateway; name them otherwise"
+        )
+    unknown = [name for name in wanted if name not in known and name not in imported]
     if unknown:
         raise InvalidRequestError.of_field(
             "models", f"{unknown[0]!r} is unknown; the gateway has {_listed(known)}"
         )
-    names = wanted or sorted(known)
-    chosen = {task.name: tuple(name for name in names if _can(known[name], task)) for task in suite.tasks}
+    names = [name for name in wanted if name in known] if wanted else sorted(known)
+    chosen = {
+        task.name: (
+            *(name for name in names if _can(known[name], task)),
+            *(spec.model for spec in task.imported),
+        )
+        for task in suite.tasks
+    }
     for task in suite.tasks:
         if not chosen[task.name]:
             raise InvalidRequestError.of_field(
@@ -127,6 +141,8 @@ def not_ready(infos: Iterable[ModelInfo]) -> str:
 
 
 def _can(info: ModelInfo, task: TaskSpec) -> bool:
+    if not task.dataset.has_images:
+        return False
     silent = info.state is not ModelState.READY and not info.tasks  # it will say once it is up
     return silent or MODEL_TASKS[task.kind] in info.tasks
 

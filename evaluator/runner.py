@@ -12,9 +12,10 @@ from pathlib import Path
 import structlog
 
 from evaluator import provenance
-from evaluator.asking import Asker, ModelChangedError, Question, identity_of
+from evaluator.asking import Answering, Asker, Identity, ModelChangedError, Question, identity_of
 from evaluator.catalogue import Catalogue, DatasetChangedError
 from evaluator.control import Control
+from evaluator.imports import ImportedAsker
 from evaluator.lanes import Lane, LaneWorker
 from evaluator.pacing import GivenUpError, Pace, StoppedError
 from evaluator.preparing import OpenTask, data_dir_of, models_of, not_ready, open_task, suite_of
@@ -114,7 +115,8 @@ class Runner:
         await on(self._threads, remove_report, self._store, run)
         suite = await on(self._threads, suite_of, run.spec)
         data_dir = await on(self._threads, data_dir_of, run.spec, suite, self._data_root)
-        infos = await self._list_models(control)
+        asked = any(task.dataset.has_images for task in suite.tasks)
+        infos = await self._list_models(control) if asked else {}
         chosen = models_of(suite, run.models, infos)
         models = list(dict.fromkeys(name for names in chosen.values() for name in names))
         opened = [
@@ -122,7 +124,7 @@ class Runner:
         ]
         plans = [TaskPlan(task.name, task.digest, chosen[task.name]) for task in suite.tasks]
         tasks = await asyncio.wrap_future(self._store.open(run.evaluation_id, models, plans))
-        present = [infos[name] for name in models]
+        present = [infos[name] for name in models if name in infos]
         now = await on(self._threads, provenance.of_run, run, suite, opened, present, self._client.address)
         for task, opened_task in zip(tasks, opened, strict=True):
             await asyncio.wrap_future(self._store.set_sample_count(task, len(opened_task.dataset)))
@@ -164,23 +166,34 @@ class Runner:
         for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
             known = await on(self._threads, self._store.known_samples, task)
             catalogue = Catalogue(opened.dataset, task, self._store, self._threads, known)
+            tables = {table.spec.model: table for table in opened.imported}
             for model in task.models:
-                if model not in askers:
-                    earlier = await on(self._threads, self._store.any_answer, task.evaluation_id, model)
-                    identity = None if earlier is None else identity_of(earlier)
-                    pacer = control.pacer(self._limits.pace)
-                    askers[model] = Asker(self._client, pacer, self._limits.call_timeout_s, identity)
+                asker: Answering
+                if model in tables:
+                    asker = ImportedAsker(tables[model], await self._identity(task, model, of_task=True))
+                else:
+                    if model not in askers:
+                        identity = await self._identity(task, model, of_task=False)
+                        pacer = control.pacer(self._limits.pace)
+                        askers[model] = Asker(self._client, pacer, self._limits.call_timeout_s, identity)
+                    asker = askers[model]
                 lanes.append(
                     Lane(
                         task,
                         Question(opened.spec, model, opened.examples),
                         catalogue,
-                        askers[model],
+                        asker,
                         outcomes=await on(self._threads, self._store.outcomes, task, model),
                         scored=await on(self._threads, self._store.scored, task, model, prepared.code_tag),
                     )
                 )
         return lanes
+
+    async def _identity(self, task: TaskRecord, model: str, *, of_task: bool) -> Identity | None:
+        """Who gave the answers that there are: in the whole run, or in a task; None: there are none."""
+        only = task if of_task else None
+        earlier = await on(self._threads, self._store.any_answer, task.evaluation_id, model, only)
+        return None if earlier is None else identity_of(earlier)
 
     async def _conclude(self, prepared: _Prepared, control: Control) -> Ending | None:
         """Say how the run ended, and write its report."""

@@ -262,15 +262,16 @@ class RunStore:
         read = read_predictions(self.folder(task.evaluation_id), places)
         return {prediction.model: prediction for prediction in read}
 
-    def any_answer(self, evaluation_id: str, model: str) -> Prediction | None:
-        """The oldest answer of a model in a run, whatever it was."""
+    def any_answer(self, evaluation_id: str, model: str, task: TaskRecord | None = None) -> Prediction | None:
+        """The oldest answer of a model in a run, or in one of its tasks, whatever it was."""
         places = self._read(
             "SELECT offset, length FROM predictions WHERE model = ? AND outcome != ? AND task IN"
             " (SELECT task FROM tasks JOIN runs USING (run) WHERE evaluation_id = ? AND ordinal IS NOT NULL)"
-            " ORDER BY offset LIMIT 1",
+            " AND ? IN (-1, task) ORDER BY offset LIMIT 1",
             model,
             SampleOutcome.FAILED,
             evaluation_id,
+            -1 if task is None else task.number,
         )
         predictions = read_predictions(self.folder(evaluation_id), places)
         return predictions[0] if predictions else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -50,6 +50,27 @@ class PromptSpec(BaseModel):
     answer_mode: Literal["generation", "likelihood"] | None = None
 
 
+class ImportSpec(BaseModel):
+    """Predictions that were made elsewhere, by a program or by people, as a model among the others.
+
+    Attributes:
+        model: the name that they are shown under.
+        table: a CSV file (with a header) or JSON Lines, relative to the folder of the dataset.
+        sample: the column that names the sample: its image's path below that folder or its file name, or the
+            id of the sample.
+        answer: the column with the answer: a count, a class (as the data or the label schema has it), or the
+            path of a label image. "NaN" and the like abstain; an empty cell is an answer that nobody could
+            read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Name
+    table: str
+    sample: str
+    answer: str
+
+
 class TaskSpec(BaseModel):
     """One question on one dataset.
 
@@ -58,6 +79,7 @@ class TaskSpec(BaseModel):
         description: what is asked, for the reader of the report.
         expected_diameter_px, expected_diameter_um: hint for models that find objects; at most one.
         prompt: how the question is put into words; by default the service's own way.
+        imported: predictions made elsewhere, which are scored and compared like those of the models.
         headline: the metric to look at first; by default the one of `HEADLINES`.
         slices: axes by which results are broken down: those of the loader, and "objects" (how many there
             are, in five ranges). Empty: every axis that the data has.
@@ -72,6 +94,7 @@ class TaskSpec(BaseModel):
     expected_diameter_px: Size | None = None
     expected_diameter_um: Size | None = None
     prompt: PromptSpec | None = None
+    imported: tuple[ImportSpec, ...] = ()
     headline: str = ""
     slices: tuple[str, ...] = ()
 
@@ -87,6 +110,11 @@ class TaskSpec(BaseModel):
             raise ValueError("an expected diameter says nothing to classification")
         if self.kind is TaskKind.SEGMENTATION and self.prompt is not None:
             raise ValueError("prompt: segmentation is not asked in words")
+        if not self.dataset.has_images and not self.imported:
+            raise ValueError("imported: without images there is nothing but imported predictions to score")
+        repeated = _repeated([spec.model for spec in self.imported])
+        if repeated:
+            raise ValueError(f"imported: the model {repeated!r} stands twice")
         names = [metric.name for metric in METRICS[self.kind] if not metric.calibration]
         if self.headline and self.headline not in names:
             raise ValueError(
@@ -104,10 +132,15 @@ class TaskSpec(BaseModel):
         return self.headline or HEADLINES[self.kind]
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The label schema, as models are asked; empty but for classification."""
+    def label_schema(self) -> Mapping[str, str]:
+        """Class as the data has it -> as models are asked; empty but for classification."""
         labels = self.dataset.labels if isinstance(self.dataset, ClassFoldersSpec | TableSpec) else None
-        return tuple(dict.fromkeys(labels.values())) if labels else ()
+        return labels or {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, as models are asked; empty but for classification."""
+        return tuple(dict.fromkeys(self.label_schema.values()))
 
     @property
     def wording(self) -> Prompt | None:
@@ -136,16 +169,20 @@ class Suite(BaseModel):
     def _check(self) -> Self:
         if not self.tasks:
             raise ValueError("tasks: there are none")
-        names = [task.name for task in self.tasks]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = _repeated([task.name for task in self.tasks])
         if repeated:
-            raise ValueError(f"tasks: the name {repeated[0]!r} stands twice")
+            raise ValueError(f"tasks: the name {repeated!r} stands twice")
         return self
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything in the suite."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def _repeated(names: Sequence[str]) -> str | None:
+    """The first name that stands twice."""
+    return next((name for place, name in enumerate(names) if name in names[:place]), None)
 
 
 class _Loader(yaml.SafeLoader):

@@ -14,7 +14,10 @@ from hooke.images import PixelSize
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """What is read of one sample: the image as it is sent, the truth, and slices known only then."""
+    """What is read of one sample: the image as it is sent, the truth, and slices known only then.
+
+    The image is empty where it is not at hand and only imported predictions are scored.
+    """
 
     image: bytes
     truth: Truth
@@ -96,8 +99,10 @@ class Dataset:
     def _sample(self, item: Item) -> Sample:
         content = item.read()
         question = b"" if item in self._example_items else self._question
+        # Without the image, the name that its table gives it is all that tells samples apart.
+        asked = content.image or f"no image\n{item.source}".encode()
         return Sample(
-            sample_id=hashlib.sha256(question + content.image).hexdigest(),
+            sample_id=hashlib.sha256(question + asked).hexdigest(),
             image=content.image,
             truth=content.truth,
             source=item.source,

@@ -28,6 +28,11 @@ class _Spec(BaseModel):
         """Axes by which the samples can be sliced."""
         return ()
 
+    @property
+    def has_images(self) -> bool:
+        """False where the images are not at hand, so that only imported predictions can be scored."""
+        return True
+
     def check_kind(self, kind: TaskKind) -> None:
         """Raise ValueError where there is no truth for this kind of task."""
         if kind not in self.kinds:
@@ -223,7 +228,9 @@ class TableSpec(NamedPartsSpec):
     Attributes:
         table: path of the file.
         image: path of an image, with columns in braces: "images/{file}"; `{id:03}` pads with zeros. Of
-            several, the first that is there.
+            several, the first that is there. Absent: the images are not at hand, and only predictions that
+            are imported can be scored.
+        row: the column that names each row, where there are no images.
         truth: the column with the answer.
         labels: the label schema; classification only.
         examples: absent: none.
@@ -234,11 +241,25 @@ class TableSpec(NamedPartsSpec):
     kinds = frozenset({CLASSIFICATION, COUNTING})
     loader: Literal["table"]
     table: str
-    image: Annotated[tuple[str, ...], BeforeValidator(_one_or_several), Field(min_length=1)]
+    image: Annotated[tuple[str, ...], BeforeValidator(_one_or_several)] = ()
+    row: str | None = None
     truth: str
     labels: Labels | None = None
     examples: ExamplesSpec | None = None
     skip_missing: bool = False
+
+    @property
+    def has_images(self) -> bool:
+        """False where the images are not at hand, so that only imported predictions can be scored."""
+        return bool(self.image)
+
+    @model_validator(mode="after")
+    def _check_images(self) -> Self:
+        if self.has_images == (self.row is not None):
+            raise ValueError("image or row is needed, and not both")
+        if not self.has_images and self.examples:
+            raise ValueError("examples are images; there are none")
+        return self
 
     def check_kind(self, kind: TaskKind) -> None:
         """Raise ValueError where there is no truth for this kind of task."""

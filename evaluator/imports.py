@@ -1,0 +1,147 @@
+"""Predictions that were made elsewhere: by other programs, or by people who count as a model.
+
+They are scored and compared like any other: the same samples, outcomes, metrics, intervals and tests. A table
+has a row for each sample and a column with the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from evaluator.asking import Answer, Identity, ModelChangedError, Question
+from evaluator.datasets.folders import Folder
+from evaluator.datasets.rows import read_table
+from evaluator.datasets.specs import FolderSpec
+from evaluator.datasets.truths import read_labels
+from evaluator.records import Prediction, Sample, TaskKind
+from evaluator.suites import ImportSpec, TaskSpec
+from hooke.errors import FieldViolation, HookeError, InvalidRequestError
+from hooke.types import SampleOutcome
+
+ABSTENTIONS = frozenset({"nan", "n/a", "na", "none", "abstained"})
+"""Answers, in lower case, that say that there is none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Imported:
+    """The predictions of one model, as its table has them.
+
+    Attributes:
+        spec: where they come from.
+        answers: name of a sample -> answer, as it stands there.
+        folder: that paths of label images are relative to.
+        digest: SHA-256 of the table.
+    """
+
+    spec: ImportSpec
+    answers: Mapping[str, str]
+    folder: Folder
+    digest: str
+
+    def answer_of(self, sample: Sample) -> str | None:
+        """The answer to a sample; None where the table has none.
+
+        A row names a sample by its id, by the path of its image, or by that image's file name.
+        """
+        for name in (sample.sample_id, sample.source, PurePosixPath(sample.source).name):
+            if name in self.answers:
+                return self.answers[name]
+        return None
+
+
+def read_imported(task: TaskSpec, data_dir: Path | None) -> tuple[Imported, ...]:
+    """Read the tables of a task's imported models.
+
+    Raises:
+        InvalidRequestError: a table is missing, is none, or names a sample twice with different answers.
+    """
+    if not task.imported:
+        return ()
+    if data_dir is None:
+        raise InvalidRequestError(
+            "imported predictions are read from a folder: say which",
+            violations=[FieldViolation("data_dir", "required by this suite")],
+        )
+    relative = task.dataset.folder if isinstance(task.dataset, FolderSpec) else "."
+    folder = Folder.open(data_dir, relative)
+    return tuple(_read(spec, folder) for spec in task.imported)
+
+
+def _read(spec: ImportSpec, folder: Folder) -> Imported:
+    answers: dict[str, str] = {}
+    for row in read_table(folder, spec.table, {spec.sample, spec.answer}):
+        name, answer = row[spec.sample], row[spec.answer].strip()
+        if answers.setdefault(name, answer) != answer:
+            raise InvalidRequestError(f"{row.where}: {name!r} has another answer in an earlier row")
+    digest = hashlib.sha256(folder.read(spec.table)).hexdigest()
+    return Imported(spec, answers, folder, digest)
+
+
+class ImportedAsker:
+    """Answers for a model whose predictions were imported; takes the place of an `Asker`.
+
+    Args:
+        imported: the predictions.
+        identity: what the table must be; None: whatever it is.
+
+    Raises:
+        ModelChangedError: the table is not the one that the run began with.
+    """
+
+    def __init__(self, imported: Imported, identity: Identity | None) -> None:
+        now = Identity(f"table {imported.digest[:16]}", None)
+        if identity is not None and identity != now:
+            raise ModelChangedError(imported.spec.model, identity, now)
+        self._imported = imported
+        self._identity = now
+
+    async def ask(self, question: Question, sample: Sample, attempt: int) -> Answer:
+        """Look the answer up."""
+        answer = self._imported.answer_of(sample)
+        blank = Prediction(
+            task=question.spec.name,
+            model=question.model,
+            sample_id=sample.sample_id,
+            outcome=SampleOutcome.UNPARSED,
+            written=answer,
+            provenance={
+                "model": question.model,
+                "model_version": self._identity.version,
+                "weights_digest": None,
+                "table": self._imported.spec.table,
+                "column": self._imported.spec.answer,
+            },
+            attempt=attempt,
+        )
+        if answer is None:
+            return Answer(
+                replace(
+                    blank,
+                    outcome=SampleOutcome.FAILED,
+                    error_reason="NOT_IMPORTED",
+                    error_message=f"{self._imported.spec.table} has no row for this sample",
+                )
+            )
+        if not answer:
+            return Answer(replace(blank, error_message="the table has an empty cell"))
+        if answer.lower() in ABSTENTIONS:
+            return Answer(replace(blank, outcome=SampleOutcome.ABSTAINED))
+        return self._parsed(question.spec, blank, answer)
+
+    def _parsed(self, task: TaskSpec, blank: Prediction, answer: str) -> Answer:
+        answered = replace(blank, outcome=SampleOutcome.SCORED)
+        if task.kind is TaskKind.CLASSIFICATION:
+            return Answer(replace(answered, label=task.label_schema.get(answer, answer)))
+        if task.kind is TaskKind.COUNTING:
+            try:
+                count = int(answer)
+            except ValueError:
+                return Answer(replace(blank, error_message=f"{answer!r} is no whole number"))
+            return Answer(replace(answered, count=count))
+        try:
+            return Answer(answered, read_labels(self._imported.folder, answer))
+        except HookeError as error:
+            return Answer(replace(blank, error_message=error.message))
