@@ -7,7 +7,6 @@ not in the shapes: published weights have 8, a file of one's own has a JSON file
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -118,9 +117,10 @@ def _own_heads(path: Path) -> int:
 def _read(path: Path) -> Weights:
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+    except Exception as error:
+        # There is no list of what a damaged file may raise.
         reason = str(error).partition("\n")[0]
-        raise NoSamError(f"it cannot be read as weights ({reason})") from None
+        raise NoSamError(f"it cannot be read as weights ({reason})") from error
     if not isinstance(weights, dict) or not all(isinstance(each, torch.Tensor) for each in weights.values()):
         raise NoSamError("it holds something else than weights by name")
     return weights

@@ -68,7 +68,7 @@ def assert_equal(found: Segmentation, expected: Reference) -> None:
     assert np.array_equal(found.scores, expected.scores)
 
 
-# Automatic masks, whatever the parameters and the size of the image; asked again, too, with a known embedding.
+# Automatic masks, whatever the parameters and the size; asked again, too, when the embedding is known.
 @pytest.mark.parametrize("name", GRIDS)
 def test_everything(name: str, model: SamModel, library: Sam) -> None:
     parameters = ours(GRIDS[name])
