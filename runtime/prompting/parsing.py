@@ -162,12 +162,13 @@ def _class_of(text: str, labels: Sequence[str], *, numbered: bool) -> str | None
     """The class that the whole of a text is: by name, by number, or by both where they agree."""
     lead = _CLASS_LEAD.match(text)
     short = text[lead.end() :] if lead else text
-    names = (find_name(candidate, labels) for candidate in (text, short, _CLASS_NOUN.sub("", short, count=1)))
+    bare = unwrapped(short)
+    candidates = (text, short, bare, _CLASS_NOUN.sub("", bare, count=1))
+    names = (find_name(candidate, labels) for candidate in candidates)
     named = next((name for name in names if name is not None), None)
     if named is not None and not numbered:
         return named
     found: set[str | None] = set() if named is None else {named}
-    bare = unwrapped(short)
     for pattern in (_NUMBER_FIRST, _NUMBER_LAST):
         if (both := pattern.fullmatch(bare)) and (beside := find_name(both["name"], labels)) is not None:
             found |= {beside, _by_number(both["number"], labels)}

@@ -82,11 +82,14 @@ LOOSE_COUNTS = phrases(
 )
 # What turns a number into something that is no count.
 SPOILERS = phrases(
-    "{}% | {} % | {} µm | {}x | -{} | −{} | {}.5 | {}e3 | {}² | 10^{} | 1/{} | {}+ | {}/9 | 0.{} | "
+    "{}% | {} % | {} µm | {}x | -{} | −{} | {}.5 | {}.200 | {},2 | {}e3 | {}² | 10^{} | 1/{} | "
+    "{}+ | {}/9 | 0.{} | "
     "{} µm² | {} mm | more than {} | at least {} | over {} cells | fewer than {} | up to {} | "
     "almost {} | > {} | ≥{} | <{} | not {} | {} thousand | {}k | {} dozen | {} million | {}万 | "
     "{} rows of cells | {} cells in the upper half | step {} | {} ± 3 | {} cells per field | "
-    "{} hundred thousand | the {}th cell | version {} | {}:30 | page {} | {} nm"
+    "{} hundred thousand | the {}th cell | "
+    "version {} | {}:30 | page {} | {} nm | "
+    "{}\nWait, that is wrong. | {}\nActually, I miscounted. | {}. Fibres: several"
 )
 
 
@@ -216,7 +219,7 @@ def dressed(label: str) -> st.SearchStrategy[str]:
     """Ways to write the name of a class."""
     ways = [label, label.upper(), label.title(), label.replace(" ", "-"), label.replace(" ", "_")]
     ways += [f'"{label}"', f"({label})", f"**{label}**", f"{label}."]
-    ways += [label.removesuffix("s"), label.removesuffix("s") + "s"]
+    ways += [label.rstrip("sS"), label.rstrip("sS") + "s"]
     return st.sampled_from([*ways, f"a {label}", f"the {label}"])
 
 
@@ -290,6 +293,28 @@ def test_numbers_of_classes(number: int, phrase: str) -> None:
     else:
         never_read(reading)
     never_read(read_class(phrase.format(number), STOP, labels=NFFA, numbered=False))
+
+
+# What only contains the number of a class is not that class.
+@given(
+    st.integers(1, 10),
+    phrases(
+        "{}.5 | {},5 | {}-5 | {} or 5 | -{} | not {} | {} of 10 | {}% | {}\n5 | {}/10 | class {} or 5 | "
+        "Answer: {} or 5 | {}? | I see {} objects. | {}th | v{} | {}²"
+    ),
+)
+@THOROUGH
+def test_no_numbers_of_classes(number: int, phrase: str) -> None:
+    never_read(read_class(phrase.format(number), STOP, labels=NFFA, numbered=True))
+
+
+# Where names differ only in what is otherwise overlooked, only the exact name is that class.
+@given(st.sampled_from(("cell", "Cell", "CELL", "ce-ll", "ce ll")), PLAIN_CLASSES, st.data())
+@THOROUGH
+def test_names_that_differ_little(truth: str, phrase: str, data: st.DataObject) -> None:
+    labels = data.draw(st.permutations(("cell", "Cell", "CELL", "ce-ll", "ce ll")))
+    assert read_class(phrase.format(truth), STOP, labels=labels, numbered=False).label == truth
+    never_read(read_class(phrase.format("cELL"), STOP, labels=labels, numbered=False))
 
 
 # A number and a name beside it are read where they agree.
