@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import forwarding, llava, proxies, uploads, workers
+from benchmarks import forwarding, llava, proxies, sam, uploads, workers
 from benchmarks.measure import Target, Times
 from benchmarks.processes import BrokenError
 
@@ -102,12 +102,32 @@ def _llava_table(found: llava.Llava) -> Table:
     )
 
 
+def _sam_table(found: sam.SamFigures) -> Table:
+    base = {row.size: row.times for row in reversed(found.rows)}
+    speeds = ", ".join(f"{rate.images_per_s:.2f} / s with {rate.callers} in flight" for rate in found.rates)
+    return _table(
+        f"Pointing SAM at an object (one call at a time; new images, small: {speeds})",
+        ("size", "way", "p50 ms", "p99 ms", "p50 / first row of the size"),
+        (
+            (
+                row.size,
+                row.way,
+                row.times.p50_s * 1e3,
+                row.times.p99_s * 1e3,
+                row.times.p50_s / base[row.size].p50_s,
+            )
+            for row in found.rows
+        ),
+    )
+
+
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "forwarding": (forwarding.measure, _forwarding_table),
     "uploads": (uploads.measure, _uploads_table),
     "proxies": (proxies.measure, _proxies_table),
     "workers": (workers.measure, _workers_table),
     "llava": (llava.measure, _llava_table),
+    "sam": (sam.measure, _sam_table),
 }
 
 
