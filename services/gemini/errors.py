@@ -7,7 +7,8 @@
 | 402, 400 FAILED_PRECONDITION, 403 BILLING_DISABLED: the project must pay | UpstreamQuotaExhaustedError |
 | 401, 403, 400 with a reason API_KEY_... | CredentialsRejectedError |
 | 404 | InvalidRequestError of `provider_model` |
-| 408, 409, 499, 3xx, 5xx | UpstreamFailedError |
+| 408, 504, or silence | DeadlineExceededError |
+| 409, 499, 3xx, other 5xx | UpstreamFailedError |
 | other 4xx | InvalidRequestError |
 | what is not in its format (a proxy's page, garbage), or a broken connection | UpstreamFailedError |
 
@@ -32,8 +33,9 @@ from services.gemini.settings import KEY_SETTING
 _TYPE = "type.googleapis.com/google.rpc."
 _USED_UP = ("credits are depleted", "spending cap", "spend cap")
 """What 429 says where money is the limit; it has no quota's name then."""
-_OF_THE_WAY = (408, 409, 499)
-"""Client errors that say nothing about the request: it was late, met another, or was cut off."""
+_TOO_LATE = (408, 504)
+_OF_THE_WAY = (409, 499)
+"""Client errors that say nothing about the request: it met another, or was cut off."""
 _LONGEST_MESSAGE = 500
 
 
@@ -47,8 +49,9 @@ def translate(error: APIError | httpx2.HTTPError, provider_model: str, key: Secr
     """
     if isinstance(error, APIError):
         return _of_reply(_ErrorReply(error, key), provider_model)
-    if isinstance(error, httpx2.TimeoutException):  # before its base, the errors of transport
-        return errors.UpstreamFailedError("the provider was silent for too long")
+    # Before its base, the errors of transport; where there was no connection yet, nobody was silent.
+    if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
+        return errors.DeadlineExceededError("the provider was silent for too long")
     return errors.UpstreamFailedError(f"the provider cannot be reached, or hung up ({type(error).__name__})")
 
 
@@ -127,9 +130,10 @@ def _of_reply(reply: _ErrorReply, provider_model: str) -> errors.HookeError:
         return errors.InvalidRequestError.of_field(
             MODEL_FIELD, f"Gemini has no {provider_model!r} for this service: {reply.message}"
         )
-    if 400 <= reply.code < 500 and reply.code not in _OF_THE_WAY:
+    if 400 <= reply.code < 500 and reply.code not in (*_TOO_LATE, *_OF_THE_WAY):
         return errors.InvalidRequestError(f"Gemini does not take the request ({where}): {reply.message}")
-    return errors.UpstreamFailedError(f"Gemini failed ({where})", retry_after_s=reply.retry_after_s)
+    failure = errors.DeadlineExceededError if reply.code in _TOO_LATE else errors.UpstreamFailedError
+    return failure(f"Gemini failed ({where})", retry_after_s=reply.retry_after_s)
 
 
 def _of_account(reply: _ErrorReply, where: str) -> errors.HookeError | None:

@@ -58,7 +58,7 @@ REFUSALS = {
     "too large": (gemini.error(413, "INVALID_ARGUMENT", "No."), errors.InvalidRequestError),
     "internal": (gemini.error(500, "INTERNAL", "No."), errors.UpstreamFailedError),
     "overloaded": (gemini.error(503, "UNAVAILABLE", "No."), errors.UpstreamFailedError),
-    "late": (gemini.error(504, "DEADLINE_EXCEEDED", "No."), errors.UpstreamFailedError),
+    "late": (gemini.error(504, "DEADLINE_EXCEEDED", "No."), errors.DeadlineExceededError),
     "page": (Reply(200, HTML), errors.UpstreamFailedError),
     "page of a proxy": (Reply(403, HTML), errors.UpstreamFailedError),
     "page of a gateway": (Reply(502, HTML), errors.UpstreamFailedError),
@@ -196,11 +196,11 @@ async def test_deadline(streamed: bool) -> None:
             assert await asyncio.to_thread(fake.left.acquire, timeout=10)
 
 
-# A provider that says nothing for longer than the operator waits has failed.
+# A provider that says nothing for longer than the operator waits is too late.
 async def test_silence() -> None:
     with provider(Reply(wait_s=30)) as fake:
         async with asking(fake, silence_s=0.5) as client:
-            with pytest.raises(errors.UpstreamFailedError, match="silent"):
+            with pytest.raises(errors.DeadlineExceededError, match="silent"):
                 await ask(client)
             assert await asyncio.to_thread(fake.left.acquire, timeout=10)
 

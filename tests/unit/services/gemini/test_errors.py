@@ -64,11 +64,11 @@ ROWS = [
     (refusal(404, "NOT_FOUND"), errors.InvalidRequestError),
     (refusal(400, "INVALID_ARGUMENT"), errors.InvalidRequestError),
     (refusal(413, "INVALID_ARGUMENT"), errors.InvalidRequestError),
-    (refusal(408, "DEADLINE_EXCEEDED"), errors.UpstreamFailedError),
+    (refusal(408, "DEADLINE_EXCEEDED"), errors.DeadlineExceededError),
     (refusal(499, "CANCELLED"), errors.UpstreamFailedError),
     (refusal(500, "INTERNAL"), errors.UpstreamFailedError),
     (refusal(503, "UNAVAILABLE"), errors.UpstreamFailedError),
-    (refusal(504, "DEADLINE_EXCEEDED"), errors.UpstreamFailedError),
+    (refusal(504, "DEADLINE_EXCEEDED"), errors.DeadlineExceededError),
     *((Reply(code, HTML), errors.UpstreamFailedError) for code in (302, 400, 401, 403, 404, 407, 502, 503)),
 ]
 
@@ -147,7 +147,6 @@ def test_strange_quota(violations: Any) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        httpx2.ReadTimeout(KEY),
         httpx2.ConnectTimeout(KEY),
         httpx2.ConnectError(KEY),
         httpx2.RemoteProtocolError(KEY),
@@ -158,4 +157,11 @@ def test_strange_quota(violations: Any) -> None:
 def test_network(error: httpx2.HTTPError) -> None:
     hooke_error = translated(error)
     assert type(hooke_error) is errors.UpstreamFailedError
+    assert KEY not in hooke_error.message
+
+
+# A provider that was reached and then said nothing is too late.
+def test_silence() -> None:
+    hooke_error = translated(httpx2.ReadTimeout(KEY))
+    assert type(hooke_error) is errors.DeadlineExceededError
     assert KEY not in hooke_error.message
