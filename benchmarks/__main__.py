@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import forwarding, llava, proxies, sam, uploads, workers
+from benchmarks import cellpose, forwarding, llava, proxies, sam, uploads, workers
 from benchmarks.measure import Target, Times
 from benchmarks.processes import BrokenError
 
@@ -121,11 +121,31 @@ def _sam_table(found: sam.SamFigures) -> Table:
     )
 
 
+def _cellpose_table(found: cellpose.Cellpose) -> Table:
+    library = next(row.times for row in found.rows if row.way == "library")
+    speeds = ", ".join(f"{rate.images_per_s:.2f} / s with {rate.callers} in flight" for rate in found.rates)
+    return _table(
+        f"Segmenting with Cellpose (one call at a time; small images: {speeds})",
+        ("model", "way", "p50 ms", "p99 ms", "p50 / library"),
+        (
+            (
+                "cellpose",
+                row.way,
+                row.times.p50_s * 1e3,
+                row.times.p99_s * 1e3,
+                row.times.p50_s / library.p50_s,
+            )
+            for row in found.rows
+        ),
+    )
+
+
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "forwarding": (forwarding.measure, _forwarding_table),
     "uploads": (uploads.measure, _uploads_table),
     "proxies": (proxies.measure, _proxies_table),
     "workers": (workers.measure, _workers_table),
+    "cellpose": (cellpose.measure, _cellpose_table),
     "llava": (llava.measure, _llava_table),
     "sam": (sam.measure, _sam_table),
 }

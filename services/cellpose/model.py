@@ -19,6 +19,7 @@ from services.cellpose.parameters import CellposeParameters
 from services.cellpose.settings import CellposeSettings
 from services.cellpose.weights import FILES, LICENCE, TRAINING_DATA
 
+_GPU_BATCH_SIZE = 8
 _RETRY_DIVISOR = 4
 """Where memory runs out, so many times fewer tiles are computed together."""
 
@@ -33,6 +34,7 @@ class CellposeModel(Segmenter):
 
     def __init__(self, settings: CellposeSettings) -> None:
         self._settings = settings
+        self._batch_size = 1
         self._segment_images: Callable[[Sequence[SegmentTask], int], list[Segmentation]] | None = None
 
     @classmethod
@@ -66,6 +68,8 @@ class CellposeModel(Segmenter):
         )
         accelerators.limit_threads(settings.threads)
         accelerator = accelerators.choose(settings)
+        usual = 1 if accelerator.device.type == "cpu" else _GPU_BATCH_SIZE
+        self._batch_size = settings.cellpose_tile_batch_size or usual
         self._segment_images = functools.partial(segment_images, load_network(path, accelerator))
         own = "as the file's owner says"
         return ModelCard(
@@ -91,8 +95,8 @@ class CellposeModel(Segmenter):
         Raises:
             OutOfMemoryError: they do not fit, even with fewer tiles at a time.
         """
-        size = self._settings.cellpose_tile_batch_size
-        found = self._attempt(tasks, size) or self._attempt(tasks, max(1, size // _RETRY_DIVISOR))
+        fewer = max(1, self._batch_size // _RETRY_DIVISOR)
+        found = self._attempt(tasks, self._batch_size) or self._attempt(tasks, fewer)
         if found is None:
             pixels = max(task.image.pixels.size for task in tasks)
             raise OutOfMemoryError(

@@ -20,6 +20,7 @@ class CellposeSettings(TorchServerSettings):
     cellpose_checkpoint: Annotated[str, Field(min_length=1)] = "cpsam"
     """`cpsam` or `cpsam_v2` for published weights; or a file of your own, fine-tuned from them (in the folder
     of the weights, or anywhere by its path)."""
-    cellpose_tile_batch_size: Annotated[int, Field(ge=1, le=1024)] = 8
-    """Most tiles of 256 x 256 pixels in one forward pass, of however many images; 8 is the library's own.
-    More need more memory; where it runs out, a quarter is tried once."""
+    cellpose_tile_batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Most tiles of 256 x 256 pixels in one forward pass, of however many images. More need more memory;
+    where it runs out, a quarter is tried once. Absent: 8 on a GPU, as in the library; 1 on a CPU, where more
+    only crowd its caches."""

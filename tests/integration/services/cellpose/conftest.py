@@ -17,7 +17,8 @@ from tests.tiny import cellpose as tiny
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> CellposeSettings:
-    return tiny.settings(tmp_path_factory.mktemp("weights"))
+    # Eight tiles in a pass, as on a GPU, or requests would share none.
+    return tiny.settings(tmp_path_factory.mktemp("weights"), cellpose_tile_batch_size=8)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def network_of(model: CellposeModel) -> Network:
 
 
 def loaded(folder: Path) -> CellposeModel:
-    model = CellposeModel(settings(folder))
+    model = CellposeModel(settings(folder, cellpose_tile_batch_size=8))
     model.load()
     return model
 
