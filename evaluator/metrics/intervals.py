@@ -77,7 +77,8 @@ def estimate(statistics: Sequence[Statistic], clusters: Sequence[str | None]) ->
     """Compute every statistic with its interval.
 
     Proportions of independent samples get Wilson's interval, everything else the bias-corrected and
-    accelerated bootstrap (Efron, JASA 82, 1987). Where no interval can be given, the note says why.
+    accelerated bootstrap (Efron, JASA 82, 1987), its quantiles widened for small numbers (Hesterberg, American
+    Statistician 69, 2015). Where no interval can be given, the note says why.
 
     Args:
         statistics: over the same samples.
@@ -193,7 +194,7 @@ def _bca(statistic: Statistic, found: _Distribution, method: str) -> Estimate:
     if not np.isfinite(bias) or spread == 0:
         return _without_interval(statistic, found.value, "no interval: the resamples are degenerate")
     acceleration = (deviation**3).sum() / (6 * spread)
-    z = bias + special.ndtri([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    z = bias + _reach(found.left_out.size) * np.array([-1.0, 1.0])
     shares = special.ndtr(bias + z / (1 - acceleration * z))
     low, high = np.quantile(drawn, shares)
     return Estimate(
@@ -206,6 +207,17 @@ def _bca(statistic: Statistic, found: _Distribution, method: str) -> Estimate:
         higher_is_better=statistic.higher_is_better,
         note=statistic.note,
     )
+
+
+def _reach(units: int) -> float:
+    """How far the ends of an interval are from its middle, in standard errors of the bootstrap.
+
+    A resample varies as if its mean were known: by a factor of (n - 1) / n too little. And the spread of few
+    units is itself uncertain, which Student's t allows for. Of 10 patients, normal quantiles would cover the
+    truth in 90 % instead of 95 %.
+    """
+    t = float(special.stdtrit(units - 1, 0.5 + CONFIDENCE / 2))
+    return t * math.sqrt(units / (units - 1))
 
 
 def _proportion(statistic: Statistic) -> Estimate:
