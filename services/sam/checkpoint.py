@@ -1,12 +1,11 @@
 """Loads a checkpoint of SAM of any size, strictly: every weight is there, and nothing else.
 
 The sizes are read from the shapes of the weights. Only the number of attention heads of the mask decoder is
-not in the shapes: published weights have 8, a file of one's own has a JSON file beside it that says it.
+not in the shapes: see `services.sam.weights`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,15 +14,10 @@ from pathlib import Path
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-from runtime.download import weights_for
 from runtime.weights import WeightsError, sha256_of
-from services.sam.settings import SamSettings
-from services.sam.weights import FILES
+from services.sam.weights import FETCH, Weights
 
-PUBLISHED_DECODER_HEADS = 8
-FETCH = f"python -m services.sam fetch {next(iter(FILES))}"
-
-Weights = Mapping[str, torch.Tensor]
+StateDict = Mapping[str, torch.Tensor]
 
 
 class NoSamError(Exception):
@@ -36,7 +30,7 @@ class Checkpoint:
 
     Attributes:
         sam: on the CPU, float32, for inference only.
-        name: "vit_h" and the like, or the stem of a file of one's own.
+        name: of the weights.
         sha256: of the file.
     """
 
@@ -45,29 +39,23 @@ class Checkpoint:
     sha256: str
 
 
-def load_checkpoint(settings: SamSettings) -> Checkpoint:
-    """Load published weights, or a file of one's own.
+def load_checkpoint(weights: Weights) -> Checkpoint:
+    """Load a file of weights.
 
     Raises:
-        WeightsError: the file is missing, damaged, not the published one, or no SAM; the message names it and
-            says how to mend it.
+        WeightsError: the file is damaged, or no SAM; the message names it and says how to mend it.
     """
-    name = settings.sam_checkpoint
-    if name in FILES:
-        path, heads = weights_for(settings, FILES[name], "sam"), PUBLISHED_DECODER_HEADS
-    else:
-        path = _own_file(name, settings.weights_dir)
-        name, heads = path.stem, _own_heads(path)
     try:
-        return Checkpoint(build(_read(path), heads), name, sha256_of(path))
+        sam = build(_read(weights.path), weights.decoder_heads)
     except NoSamError as error:
         raise WeightsError(
-            f"{path}: {error}. HOOKE_SAM_CHECKPOINT says which file is loaded; get published weights with:\n"
-            f"  {FETCH}"
+            f"{weights.path}: {error}. HOOKE_SAM_CHECKPOINT says which file is loaded; get published weights "
+            f"with:\n  {FETCH}"
         ) from None
+    return Checkpoint(sam, weights.name, sha256_of(weights.path))
 
 
-def build(weights: Weights, decoder_heads: int) -> Sam:
+def build(weights: StateDict, decoder_heads: int) -> Sam:
     """Make the model that weights belong to.
 
     Raises:
@@ -87,34 +75,7 @@ def build(weights: Weights, decoder_heads: int) -> Sam:
     return sam.eval().requires_grad_(requires_grad=False)
 
 
-def _own_file(name: str, folder: Path) -> Path:
-    for path in (folder / name, Path(name)):
-        if path.is_file():
-            return path
-    raise WeightsError(
-        f"{folder / name} is not there. HOOKE_SAM_CHECKPOINT is one of {', '.join(FILES)}, or a file of your "
-        f"own; get published weights with:\n  {FETCH}"
-    )
-
-
-def _own_heads(path: Path) -> int:
-    beside = path.with_suffix(".json")
-    example = f'{{"decoder_heads": {PUBLISHED_DECODER_HEADS}}}'
-    try:
-        heads = json.loads(beside.read_text(encoding="utf-8"))["decoder_heads"]
-    except FileNotFoundError:
-        raise WeightsError(
-            f"{beside} is not there. It says of {path.name} what its shapes do not tell, for weights that "
-            f"were trained on from published ones: {example}"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        heads = None
-    if type(heads) is not int or heads < 1:
-        raise WeightsError(f"{beside} must say {example}, or another number of heads")
-    return heads
-
-
-def _read(path: Path) -> Weights:
+def _read(path: Path) -> StateDict:
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -126,7 +87,7 @@ def _read(path: Path) -> Weights:
     return weights
 
 
-def _check(expected: Weights, weights: Weights) -> None:
+def _check(expected: StateDict, weights: StateDict) -> None:
     faults = [f"{key} is missing" for key in expected if key not in weights]
     faults += [f"{key} is unknown" for key in weights if key not in expected]
     faults += [
@@ -139,7 +100,7 @@ def _check(expected: Weights, weights: Weights) -> None:
         raise NoSamError("these are not the weights of a SAM: " + ", ".join(faults[:5]) + more)
 
 
-def _parts(weights: Weights, decoder_heads: int) -> tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]:
+def _parts(weights: StateDict, decoder_heads: int) -> tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]:
     """The encoder, prompt encoder and decoder that have weights of these shapes."""
 
     def shape(key: str) -> torch.Size:
@@ -191,7 +152,7 @@ def _parts(weights: Weights, decoder_heads: int) -> tuple[ImageEncoderViT, Promp
     return encoder, prompt_encoder, decoder
 
 
-def _count(weights: Weights, pattern: str) -> int:
+def _count(weights: StateDict, pattern: str) -> int:
     count = 0
     while pattern.format(count) in weights:
         count += 1

@@ -11,7 +11,7 @@ from runtime.settings import ModelServerSettings
 from runtime.tasks import ModelCard, Parameters, Segmentation, Segmenter, SegmentTask
 from services.sam.parameters import SamParameters
 from services.sam.settings import SamSettings
-from services.sam.weights import LICENCE, TRAINING_DATA
+from services.sam.weights import LICENCE, TRAINING_DATA, locate
 
 if TYPE_CHECKING:
     from services.sam.pipeline import Pipeline
@@ -47,13 +47,14 @@ class SamModel(Segmenter):
             WeightsError: they are missing, damaged or no SAM.
             SettingsError: there is no such device.
         """
-        # PyTorch takes seconds to import, so a process that only names the model is spared.
+        weights = locate(self._settings)
+        # PyTorch takes seconds to import: what only names the model, or lacks its weights, is spared.
         from services.sam.checkpoint import load_checkpoint  # noqa: PLC0415
         from services.sam.pipeline import Pipeline  # noqa: PLC0415
 
         accelerator = choose(self._settings)
         limit_threads(self._settings.threads)
-        checkpoint = load_checkpoint(self._settings)
+        checkpoint = load_checkpoint(weights)
         self._pipeline = Pipeline(checkpoint, accelerator, self._settings)
         return ModelCard(
             version=f"1.0 {checkpoint.name}",
