@@ -33,8 +33,8 @@ demo: $(RUNTIME) ## Evaluate simulated micrographs through the whole stack and s
 	@$(BIN)/python -m deploy.stack run --home .hooke/demo -- hooke evaluate demo --new --out .hooke/demo/report
 
 .PHONY: up
-up: $(RUNTIME) ## Start gateway, classical and evaluator as local processes, in the background
-	@$(BIN)/python -m deploy.stack up
+up: $(RUNTIME) ## Start gateway, classical and evaluator in the background; PROFILES="sam openai" adds models
+	@$(BIN)/python -m deploy.stack up $(addprefix --profile=,$(PROFILES))
 
 .PHONY: down
 down: $(RUNTIME) ## Stop what 'make up' started
