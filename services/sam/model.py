@@ -56,6 +56,9 @@ class SamModel(Segmenter):
         limit_threads(self._settings.threads)
         checkpoint = load_checkpoint(weights)
         self._pipeline = Pipeline(checkpoint, accelerator, self._settings)
+        if accelerator.device.type == "cuda":
+            # Not on a CPU, where it gains nothing and takes up to a minute.
+            self._pipeline.warm_up()
         return ModelCard(
             version=f"1.0 {checkpoint.name}",
             description=(

@@ -93,6 +93,15 @@ class SamParameters(Parameters):
     max_area_fraction: Share | None = None
     session_id: str = Field(default="", max_length=128)
 
+    @model_validator(mode="after")
+    def _prompts_or_grid(self) -> Self:
+        # Ignored, they would look as if they had been used.
+        names = ["sam_preset", *(field.name for field in fields(GridParameters))]
+        idle = [name for name in names if getattr(self, name) is not None]
+        if self.prompts is not None and idle:
+            raise ValueError(f"with prompts there is no grid of points: leave out {', '.join(idle)}")
+        return self
+
 
 _DEFAULT: Mapping[str, float] = MappingProxyType(
     {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from hooke.errors import InvalidRequestError
@@ -18,6 +19,7 @@ from services.sam.memory import sparingly
 from services.sam.parameters import (
     GridParameters,
     SamParameters,
+    SamPoint,
     SamPrompts,
     decide_grid,
     used_grid,
@@ -66,6 +68,13 @@ class Pipeline:
         self._cache: EmbeddingCache[torch.Tensor] = EmbeddingCache(
             settings.sam_embedding_cache_bytes, settings.sam_max_sessions, settings.sam_session_idle_s
         )
+
+    def warm_up(self) -> None:
+        """Compute once what every request computes: the first pass on a GPU takes seconds longer."""
+        blank = np.zeros((self._image_size, self._image_size, 3), np.uint8)
+        (embedding,) = self._encoder.encode([blank])
+        predictor = EmbeddedPredictor(self._sam, self._encoder, blank, embedding)
+        segment_prompts(predictor, SamPrompts(points=(SamPoint(x_px=0, y_px=0),)), at_once=1)
 
     def segment(self, tasks: Sequence[SegmentTask]) -> list[Segmentation]:
         """Answer every task.

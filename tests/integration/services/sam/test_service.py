@@ -158,6 +158,18 @@ async def test_known_images_are_not_encoded_again(settings: SamSettings) -> None
         assert sam.encoded == [1]
 
 
+# Warming up, which happens on a GPU, computes everything once and leaves nothing behind.
+def test_warming_up(model: SamModel) -> None:
+    pipeline = model._pipeline
+    assert pipeline is not None
+    calls: list[str] = []
+    for name in ("image_encoder", "mask_decoder"):
+        getattr(pipeline._sam, name).register_forward_hook(lambda *_, name=name: calls.append(name))
+    pipeline.warm_up()
+    assert calls == ["image_encoder", "mask_decoder"]
+    assert len(pipeline._cache) == 0
+
+
 # A session that goes on with another image is answered about that image.
 async def test_one_session_several_images(settings: SamSettings, library: Sam) -> None:
     parameters = hooke.SamParameters(points=[hooke.SamPoint(20, 30)], session_id="s")

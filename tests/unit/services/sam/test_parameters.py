@@ -91,6 +91,14 @@ def test_prompts_that_do_not_fit_together(prompts: dict[str, Any], message: str)
         SamPrompts(**prompts)
 
 
+# Parameters of the grid have no effect on prompts, so they are refused with them; a session goes with both.
+def test_prompts_and_the_grid() -> None:
+    prompts = SamPrompts(points=(POINT,))
+    with pytest.raises(ValidationError, match="leave out sam_preset, max_area_fraction"):
+        SamParameters(sam_preset="paper", max_area_fraction=0.5, prompts=prompts)
+    assert SamParameters(prompts=prompts, session_id="s").prompts == prompts
+
+
 # The mask of an answer with a single object can be handed back as it came.
 def test_masks_may_have_the_dimension_of_objects() -> None:
     logits = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
