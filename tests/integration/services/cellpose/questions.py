@@ -15,7 +15,7 @@ from hooke.parameters import CellposeParameters
 from hooke.types import SegmentResult
 
 _SAME = ("flow_threshold", "tile_overlap", "stitch_threshold", "anisotropy")
-_RENAMED = {
+RENAMED = {
     "cell_probability_threshold": "cellprob_threshold",
     "min_area_px": "min_size",
     "max_area_fraction": "max_size_fraction",
@@ -61,7 +61,7 @@ def ask_library(library: LibraryModel, question: Question) -> Expected:
     parameters = question.parameters
     mode = parameters.get("cellpose_volume_mode")
     arguments = {name: parameters[name] for name in _SAME if name in parameters}
-    arguments |= {theirs: parameters[ours] for ours, theirs in _RENAMED.items() if ours in parameters}
+    arguments |= {theirs: parameters[ours] for ours, theirs in RENAMED.items() if ours in parameters}
     if mode == "stitched":
         arguments.setdefault("stitch_threshold", 0.25)
     masks, flows, _ = library.eval(

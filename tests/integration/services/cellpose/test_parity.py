@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any
 
 import numpy as np
 import pytest
+from cellpose import utils
 from cellpose.models import CellposeModel as LibraryModel
 
 from hooke.aio import AsyncClient
 from hooke.types import SegmentResult
-from tests.integration.services.cellpose.questions import Expected, Question, ask, ask_library
+from services.cellpose.parameters import CellposeParameters
+from tests.integration.services.cellpose.questions import RENAMED, Expected, Question, ask, ask_library
 from tests.tiny.cellpose import cells
 
 pytestmark = pytest.mark.torch
@@ -174,3 +177,14 @@ async def test_batched_with_others(client: AsyncClient, library: LibraryModel) -
     assert max(answer.cost.batch_size for answer in answers) > 1
     for question, answer in zip(questions, answers, strict=True):
         assert_equal(answer, ask_library(library, question))
+
+
+# What a request leaves open is what the library would do.
+def test_defaults() -> None:
+    theirs = inspect.signature(LibraryModel.eval).parameters
+    ours = CellposeParameters()
+    for name, renamed in RENAMED.items():
+        assert getattr(ours, name) == theirs[renamed].default
+    assert ours.flow_threshold == theirs["flow_threshold"].default
+    assert ours.tile_overlap == theirs["tile_overlap"].default
+    assert ours.stitch_threshold == inspect.signature(utils.stitch3D).parameters["stitch_threshold"].default
