@@ -59,7 +59,7 @@ CHATML_TEMPLATE = (
     "{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
     "{{ '<|im_start|>assistant\n' if add_generation_prompt else '' }}"
 )
-_TEXT = {
+TEXT_SIZES = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
@@ -67,7 +67,7 @@ _TEXT = {
     "num_key_value_heads": 2,
     "max_position_embeddings": CONTEXT_TOKENS,
 }
-_VISION = {
+VISION_SIZES = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 3,
@@ -81,23 +81,27 @@ _CORPUS = (
 )
 
 
-def build_llava(
-    folder: Path, chat_template: str | None = VICUNA_TEMPLATE, text: Mapping[str, int] = MappingProxyType({})
-) -> Path:
-    """Write a LLaVA 1.5 checkpoint: CLIP and LLaMA; `text` says what of LLaMA is to be larger."""
-    tokenizer = _tokenizer("<s>", "</s>")
-    config = LlavaConfig(
-        vision_config=CLIPVisionConfig(**_VISION),
-        text_config=LlamaConfig(vocab_size=len(tokenizer), **{**_TEXT, **text}),
-        image_token_index=tokenizer.image_token_id,
-    )
-    processor = LlavaProcessor(
-        LlavaImageProcessorPil(size={"shortest_edge": IMAGE_PX}, crop_size=_square(IMAGE_PX)),
-        tokenizer,
+def llava_processor(image_px: int = IMAGE_PX, chat_template: str | None = VICUNA_TEMPLATE) -> LlavaProcessor:
+    """A processor of LLaVA 1.5 for images that are scaled to this side."""
+    return LlavaProcessor(
+        LlavaImageProcessorPil(size={"shortest_edge": image_px}, crop_size=_square(image_px)),
+        _tokenizer("<s>", "</s>"),
         patch_size=PATCH_PX,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         chat_template=chat_template,
+    )
+
+
+def build_llava(
+    folder: Path, chat_template: str | None = VICUNA_TEMPLATE, text: Mapping[str, int] = MappingProxyType({})
+) -> Path:
+    """Write a LLaVA 1.5 checkpoint: CLIP and LLaMA; `text` says what of LLaMA is to be larger."""
+    processor = llava_processor(chat_template=chat_template)
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**VISION_SIZES),
+        text_config=LlamaConfig(vocab_size=len(processor.tokenizer), **{**TEXT_SIZES, **text}),
+        image_token_index=processor.tokenizer.image_token_id,
     )
     return _save(folder, LlavaForConditionalGeneration, config, processor)
 
@@ -106,8 +110,8 @@ def build_llava_next(folder: Path) -> Path:
     """Write a LLaVA-NeXT checkpoint: the image also as tiles of higher resolution."""
     tokenizer = _tokenizer("<s>", "</s>")
     config = LlavaNextConfig(
-        vision_config=CLIPVisionConfig(**_VISION),
-        text_config=LlamaConfig(vocab_size=len(tokenizer), **_TEXT),
+        vision_config=CLIPVisionConfig(**VISION_SIZES),
+        text_config=LlamaConfig(vocab_size=len(tokenizer), **TEXT_SIZES),
         image_token_index=tokenizer.image_token_id,
         image_grid_pinpoints=_GRID,
     )
@@ -128,8 +132,8 @@ def build_llava_onevision(folder: Path) -> Path:
     """Write a LLaVA-OneVision checkpoint: SigLIP and Qwen 2."""
     tokenizer = _tokenizer(None, "<|im_end|>", "<|im_start|>", video_token="<video>")
     config = LlavaOnevisionConfig(
-        vision_config=SiglipVisionConfig(vision_use_head=False, **_VISION),
-        text_config=Qwen2Config(vocab_size=len(tokenizer), **_TEXT),
+        vision_config=SiglipVisionConfig(vision_use_head=False, **VISION_SIZES),
+        text_config=Qwen2Config(vocab_size=len(tokenizer), **TEXT_SIZES),
         image_token_index=tokenizer.image_token_id,
         video_token_index=tokenizer.video_token_id,
         image_grid_pinpoints=_GRID,

@@ -1,0 +1,1 @@
+"""Speed on a GPU: Hooke's batches against the plain loop of each library."""
