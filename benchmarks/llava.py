@@ -68,10 +68,10 @@ def measure() -> Llava:
         service = stack.enter_context(
             module(
                 "services.llava",
-                HOOKE_CHECKPOINT=str(folder),
+                HOOKE_LLAVA_CHECKPOINT=str(folder),
                 HOOKE_DEVICE="cpu",
                 HOOKE_THREADS="1",
-                HOOKE_MAX_OUTPUT_TOKENS=str(TOKENS),
+                HOOKE_LLAVA_MAX_OUTPUT_TOKEN_COUNT=str(TOKENS),
             )
         )
         client = stack.enter_context(hooke.Client(service, retries=False))

@@ -56,7 +56,10 @@ def load(device: torch.device, dtype: torch.dtype, *, tiny: bool) -> Work:
     )
     tokens = 4 if tiny else _TOKENS
     engine = Engine(
-        checkpoint, Prompter(checkpoint), settings_of(Path(), max_output_tokens=tokens), str(device)
+        checkpoint,
+        Prompter(checkpoint),
+        settings_of(Path(), llava_max_output_token_count=tokens),
+        str(device),
     )
     images = micrographs(512, tiny=tiny)
     pictures = [codecs.from_array(image, axes="YXS") for image in images]

@@ -120,16 +120,16 @@ def _end_tokens(network: PreTrainedModel, processor: ProcessorMixin) -> frozense
 
 
 def _quantization(settings: LlavaSettings, accelerator: Accelerator) -> BitsAndBytesConfig | None:
-    if settings.quantization == "none":
+    if settings.llava_quantization == "none":
         return None
-    name = f"{PREFIX}QUANTIZATION: {settings.quantization}"
+    name = f"{PREFIX}LLAVA_QUANTIZATION: {settings.llava_quantization}"
     if accelerator.device.type != "cuda":
         raise SettingsError(f"{name} needs an NVIDIA GPU; the model is to run on {accelerator.device}")
     if importlib.util.find_spec("bitsandbytes") is None:
         raise SettingsError(f"{name} needs bitsandbytes: pip install 'hooke[llava-quantized]'")
     return BitsAndBytesConfig(
-        load_in_8bit=settings.quantization == "8bit",
-        load_in_4bit=settings.quantization == "4bit",
+        load_in_8bit=settings.llava_quantization == "8bit",
+        load_in_4bit=settings.llava_quantization == "4bit",
         bnb_4bit_compute_dtype=accelerator.dtype,
     )
 

@@ -91,7 +91,7 @@ class Engine:
             task=task,
             sampling=decoding.sampling(PAPER),
             seed=secrets.randbelow(MAX_SEED) if decoding.seed is None else decoding.seed,
-            most_tokens=decoding.max_output_token_count or self.settings.max_output_tokens,
+            most_tokens=decoding.max_output_token_count or self.settings.llava_max_output_token_count,
             checkpoint=self.checkpoint,
         )
 
@@ -122,7 +122,7 @@ class Engine:
     def _numbers_used(self) -> tuple[UsedParameter, ...]:
         return (
             UsedParameter("precision", self.settings.precision, chosen_by_server=True),
-            UsedParameter("quantization", self.settings.quantization, chosen_by_server=True),
+            UsedParameter("quantization", self.settings.llava_quantization, chosen_by_server=True),
         )
 
 

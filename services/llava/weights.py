@@ -22,8 +22,9 @@ _ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 def command(settings: LlavaSettings) -> str:
     """The command that fetches the checkpoint of these settings, or an example where it names a folder."""
-    name = settings.checkpoint if _ID.fullmatch(settings.checkpoint) else "llava-hf/llava-1.5-7b-hf"
-    return f"python -m services.llava fetch {_with_revision(name, settings)}"
+    name = settings.llava_checkpoint
+    name = _with_revision(name, settings) if _ID.fullmatch(name) else "llava-hf/llava-1.5-7b-hf"
+    return f"python -m services.llava fetch {name}"
 
 
 def find(settings: LlavaSettings) -> Path:
@@ -32,16 +33,16 @@ def find(settings: LlavaSettings) -> Path:
     Raises:
         WeightsError: it is not there; says how to get it.
     """
-    folder = settings.weights_dir / settings.checkpoint  # an absolute path stays what it is
+    folder = settings.weights_dir / settings.llava_checkpoint  # an absolute path stays what it is
     if (folder / "config.json").is_file():
         return folder
-    if settings.weights_download and _ID.fullmatch(settings.checkpoint):
-        name = _with_revision(settings.checkpoint, settings)
+    if settings.weights_download and _ID.fullmatch(settings.llava_checkpoint):
+        name = _with_revision(settings.llava_checkpoint, settings)
         return fetch(name, settings.weights_dir, Console(file=sys.stderr))
     raise WeightsError(
         f"{folder} is not there, or is no checkpoint: it has no config.json. Get it with:\n"
         f"  {command(settings)}\n"
-        f"{PREFIX}WEIGHTS_DIR names the folder of all weights, {PREFIX}CHECKPOINT the one in it; "
+        f"{PREFIX}WEIGHTS_DIR names the folder of all weights, {PREFIX}LLAVA_CHECKPOINT the one in it; "
         f"{PREFIX}WEIGHTS_DOWNLOAD=true fetches at the start."
     )
 
@@ -91,4 +92,4 @@ def commit_of(folder: Path) -> str:
 
 
 def _with_revision(name: str, settings: LlavaSettings) -> str:
-    return f"{name}@{settings.revision}" if settings.revision else name
+    return f"{name}@{settings.llava_revision}" if settings.llava_revision else name

@@ -166,8 +166,9 @@ def settings(folder: Path, **values: Any) -> LlavaSettings:
 
 def settings_of(folder: Path, **values: Any) -> LlavaSettings:
     """Settings of a service of the checkpoint in `folder`, on one thread of the CPU."""
-    fixed = {"checkpoint": str(folder), "device": "cpu", "threads": 1, "max_output_tokens": 12}
-    return LlavaSettings.model_validate({**fixed, "host": "127.0.0.1", "port": 0, **values})
+    fixed = {"host": "127.0.0.1", "port": 0, "device": "cpu", "threads": 1}
+    tiny = {"llava_checkpoint": str(folder), "llava_max_output_token_count": 12}
+    return LlavaSettings.model_validate({**fixed, **tiny, **values})
 
 
 def _square(side_px: int) -> dict[str, int]:

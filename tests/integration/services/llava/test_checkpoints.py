@@ -78,7 +78,7 @@ def test_a_licence_that_is_not_told(copy: Path, text: str) -> None:
 
 # A folder under the folder of all weights will do as well as an absolute one.
 def test_a_checkpoint_in_the_folder_of_weights(llava: Stage) -> None:
-    settings = settings_of(llava.folder, weights_dir=llava.folder.parent, checkpoint=llava.folder.name)
+    settings = settings_of(llava.folder, weights_dir=llava.folder.parent, llava_checkpoint=llava.folder.name)
     assert LlavaModel.from_settings(settings).load().version == "llava"
 
 
@@ -89,7 +89,7 @@ def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
         ("llava-hf/llava-v1.6-mistral-7b-hf", "llava-hf/llava-v1.6-mistral-7b-hf"),
         ("/no/such/folder", "llava-hf/llava-1.5-7b-hf"),
     ):
-        settings = settings_of(tmp_path, weights_dir=tmp_path, checkpoint=checkpoint)
+        settings = settings_of(tmp_path, weights_dir=tmp_path, llava_checkpoint=checkpoint)
         with pytest.raises(WeightsError, match=f"python -m services.llava fetch {name}\n"):
             LlavaModel.from_settings(settings).load()
 
@@ -147,8 +147,8 @@ def test_a_template_without_instructions(tmp_path: Path, llava: Stage, template:
 def test_fewer_bits_are_refused_where_they_cannot_be(
     llava: Stage, quantization: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_of(llava.folder, quantization=quantization)
-    with pytest.raises(SettingsError, match=r"HOOKE_QUANTIZATION: \dbit needs an NVIDIA GPU"):
+    settings = settings_of(llava.folder, llava_quantization=quantization)
+    with pytest.raises(SettingsError, match=r"HOOKE_LLAVA_QUANTIZATION: \dbit needs an NVIDIA GPU"):
         LlavaModel.from_settings(settings).load()
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     gpu = Accelerator(torch.device("cuda", 0), torch.float32, "cuda:0")
@@ -175,7 +175,7 @@ def test_fetch(copy: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "weights/tiny/llava")
     assert COMMIT in done.stderr
-    settings = settings_of(tmp_path, weights_dir=tmp_path / "weights", checkpoint="tiny/llava")
+    settings = settings_of(tmp_path, weights_dir=tmp_path / "weights", llava_checkpoint="tiny/llava")
     assert LlavaModel.from_settings(settings).load().version == f"llava@{COMMIT[:12]}"
     assert not (tmp_path / "weights/tiny/llava/pytorch_model.bin").exists()
 

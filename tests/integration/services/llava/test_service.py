@@ -110,7 +110,7 @@ async def test_a_caller_who_leaves_a_batch_harms_nobody(llava: Stage) -> None:
 async def test_classes_and_counts(llava: Stage) -> None:
     labels = ("cell", "nucleus", "fibre")
     image, _ = question(1)
-    async with client_of(llava.folder, max_output_tokens=4) as (client, _):
+    async with client_of(llava.folder, llava_max_output_token_count=4) as (client, _):
         likely = await client.classify(
             image, labels=labels, parameters=LlavaParameters(label_normalization="prior")
         )
@@ -148,7 +148,7 @@ async def test_a_request_that_is_too_long(llava: Stage) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_memory_does_not_grow(llava: Stage) -> None:
-    async with client_of(llava.folder, max_output_tokens=3) as (client, _):
+    async with client_of(llava.folder, llava_max_output_token_count=3) as (client, _):
 
         async def hundred() -> None:
             for number in range(50):

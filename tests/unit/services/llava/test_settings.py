@@ -39,19 +39,19 @@ def test_the_preset_of_the_paper() -> None:
 
 def test_the_environment_sets_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every setting can be said, and a wrong one is named."""
-    monkeypatch.setenv("HOOKE_CHECKPOINT", "/data/my-llava")
-    monkeypatch.setenv("HOOKE_QUANTIZATION", "4bit")
+    monkeypatch.setenv("HOOKE_LLAVA_CHECKPOINT", "/data/my-llava")
+    monkeypatch.setenv("HOOKE_LLAVA_QUANTIZATION", "4bit")
     settings = load_settings(LlavaSettings)
-    assert (settings.checkpoint, settings.quantization) == ("/data/my-llava", "4bit")
-    assert (settings.port, settings.max_output_tokens, settings.workers) == (50055, 512, 0)
-    monkeypatch.setenv("HOOKE_QUANTIZATION", "2bit")
-    with pytest.raises(SettingsError, match="HOOKE_QUANTIZATION"):
+    assert (settings.llava_checkpoint, settings.llava_quantization) == ("/data/my-llava", "4bit")
+    assert (settings.port, settings.llava_max_output_token_count, settings.workers) == (50055, 512, 0)
+    monkeypatch.setenv("HOOKE_LLAVA_QUANTIZATION", "2bit")
+    with pytest.raises(SettingsError, match="HOOKE_LLAVA_QUANTIZATION"):
         load_settings(LlavaSettings)
 
 
 def test_the_command_names_the_checkpoint_and_its_commit(tmp_path: Path) -> None:
     """What an error tells to run fetches what the settings ask for."""
-    settings = LlavaSettings(weights_dir=tmp_path, checkpoint="lab/llava", revision="v2")
+    settings = LlavaSettings(weights_dir=tmp_path, llava_checkpoint="lab/llava", llava_revision="v2")
     assert command(settings) == "python -m services.llava fetch lab/llava@v2"
     with pytest.raises(WeightsError, match="HOOKE_WEIGHTS_DIR") as caught:
         find(settings)
