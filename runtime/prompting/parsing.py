@@ -107,7 +107,7 @@ def _count_key(objects: str) -> re.Pattern[str]:
     return re.compile(
         r"(?:(?:the|my|final|total|estimated|approximate|overall) )*"
         rf"(?:{objects} )?(?:count|number|total|answer)(?: of (?:the )?{objects})?"
-        rf"(?: (?:in|within) (?:the|this) {IMAGE})? ?[:=] ?",
+        rf"(?: (?:in|within) (?:the|this) {IMAGE})?(?: is)? ?[:=] ?",
         re.IGNORECASE,
     )
 
@@ -135,7 +135,7 @@ def _count_sentence(objects: str) -> re.Pattern[str]:
 _CLASS_KEY = re.compile(
     r"(?:(?:the|my|final|predicted|correct|image|most likely) )*"
     r"(?:answer|class|classification|category|type|label|prediction)(?: (?:number|name))?"
-    rf"(?: (?:of|for) (?:the|this) {IMAGE})? ?[:=] ?",
+    rf"(?: (?:of|for) (?:the|this) {IMAGE})?(?: is)? ?[:=] ?",
     re.IGNORECASE,
 )
 _CLASS_LEAD = re.compile(

@@ -18,8 +18,8 @@ _EMPHASIS = re.compile(
 # Bullets and headings; "-3" is a negative number, and "> 40" a bound rather than a quotation.
 _LINE_START = re.compile(r"^(?:[-*•]|#+) +")
 _FENCE = re.compile(r"```\w*|~~~\w*")
-# "5. Fibres" is an item of a list, and "e.g." ends no sentence.
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\d\.)(?<!e\.g\.)(?<!i\.e\.) +")
+# "e.g." ends no sentence.
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.) +")
 
 _NO_ANSWER = re.compile(
     r"nan|n/?a|n\.a|null|unknown|unsure|uncertain|undetermined|indeterminate|abstain|(?:i am |i'm )?not sure"
