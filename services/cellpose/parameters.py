@@ -10,6 +10,9 @@ from runtime.tasks import Parameters
 
 VolumeMode = Literal["stitched", "full"]
 
+MAX_ITERATIONS = 20_000
+"""Of the flow dynamics: enough for objects of 3,000 pixels."""
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Percentile = Annotated[float, Field(ge=0, le=100)]
 
@@ -31,7 +34,7 @@ class CellposeParameters(Parameters):
     """Percentile of the intensities that becomes 1."""
     normalization_skipped: bool = False
     """Whether intensities are taken as they are; the network expects them to lie around 0 to 1."""
-    iteration_count: Annotated[int, Field(gt=0, le=20_000)] | None = None
+    iteration_count: Annotated[int, Field(gt=0, le=MAX_ITERATIONS)] | None = None
     """Iterations of the flow dynamics; None: 200 at a diameter of 30 px, in proportion to it."""
     tile_overlap: Annotated[float, Field(ge=0.05, le=0.5)] = 0.1
     """Overlap of neighbouring tiles as a share of a tile."""

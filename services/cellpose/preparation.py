@@ -14,7 +14,7 @@ from hooke.errors import InvalidRequestError
 from hooke.images import Micrograph
 from hooke.types import IntensityRange, UsedParameter
 from runtime.tasks import SegmentTask
-from services.cellpose.parameters import CellposeParameters, VolumeMode
+from services.cellpose.parameters import MAX_ITERATIONS, CellposeParameters, VolumeMode
 
 _TRAINED_DIAMETER_PX = 30.0
 """Images are scaled so that their objects have this diameter; without one they stay as they are."""
@@ -58,11 +58,11 @@ class Prepared:
         return _TRAINED_DIAMETER_PX / (self.task.expected_diameter_px or _TRAINED_DIAMETER_PX)
 
     @property
-    def scaled(self) -> tuple[int, int, int]:
-        """Planes, rows and columns that the network sees."""
+    def sides(self) -> tuple[float, float, float]:
+        """Planes, rows and columns that the network sees, before they are rounded down."""
         depth, height, width = self.pixels.shape[:3]
-        stretch = self.scale * self.anisotropy if self.mode == "full" else 1.0
-        return int(depth * stretch), int(height * self.scale), int(width * self.scale)
+        planes = depth * self.anisotropy * self.scale if self.mode == "full" else depth
+        return planes, height * self.scale, width * self.scale
 
     @property
     def iterations(self) -> int:
@@ -115,7 +115,8 @@ def _anisotropy(image: Micrograph, parameters: CellposeParameters) -> float:
         return parameters.anisotropy
     if size is None or size.z_um is None:
         return 1.0
-    return size.z_um / math.sqrt(size.x_um * size.y_um)
+    # Sizes are rounded down: 0.3 over 0.1 must not lose a plane by being 2.9999999999999996.
+    return round(math.sqrt((size.z_um / size.x_um) * (size.z_um / size.y_um)), 6)
 
 
 def _check(prepared: Prepared) -> None:
@@ -127,23 +128,31 @@ def _check(prepared: Prepared) -> None:
         raise InvalidRequestError.of_field(
             "cellpose.cellpose_volume_mode", "flows along Z need two planes or more; the image has one"
         )
-    if min(prepared.scaled) < 1 or math.prod(prepared.scaled) > _MAX_SCALED_PIXELS:
+    sides = prepared.sides
+    if min(sides) < 1 or not math.prod(sides) <= _MAX_SCALED_PIXELS:
         raise InvalidRequestError.of_field(
             "cellpose.anisotropy" if prepared.task.expected_diameter_px is None else "expected_diameter_px",
-            f"for objects of {_TRAINED_DIAMETER_PX:g} pixels, {depth} x {height} x {width} would become "
-            f"{' x '.join(map(str, prepared.scaled))} pixels; every side must keep one, and they may be at "
-            f"most {_MAX_SCALED_PIXELS:,} together",
+            f"{depth} x {height} x {width} pixels would be scaled to "
+            f"{' x '.join(f'{side:.4g}' for side in sides)}; every side must keep a pixel, and all may be at "
+            f"most {_MAX_SCALED_PIXELS:,}",
+        )
+    if prepared.iterations > MAX_ITERATIONS:
+        raise InvalidRequestError.of_field(
+            "expected_diameter_px",
+            f"flows would be followed for {prepared.iterations:,} steps, {MAX_ITERATIONS:,} are the most; "
+            "make the image smaller, or set iteration_count",
         )
 
 
 def _normalise(pixels: NDArray[Any], parameters: CellposeParameters) -> NDArray[np.float32]:
     """Map the percentiles of each channel, over all planes, to 0 and 1; a flat channel becomes 0."""
-    seen: NDArray[np.float32] = transforms.normalize_img(
-        pixels.astype(np.float32),  # always a copy: the library writes where float32 samples stand
-        normalize=True,
-        norm3D=True,
-        percentile=(parameters.low_percentile, parameters.high_percentile),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused before it is followed
+        seen: NDArray[np.float32] = transforms.normalize_img(
+            pixels.astype(np.float32),  # always a copy: the library writes where float32 samples stand
+            normalize=True,
+            norm3D=True,
+            percentile=(parameters.low_percentile, parameters.high_percentile),
+        )
     return seen
 
 

@@ -16,6 +16,7 @@ from cellpose import core, dynamics, transforms, utils
 from numpy.typing import NDArray
 
 from hooke import masks
+from hooke.errors import InvalidRequestError
 from runtime.tasks import Segmentation, SegmentTask
 from services.cellpose.network import Network
 from services.cellpose.preparation import Prepared, prepare
@@ -34,7 +35,8 @@ def segment_images(network: Network, tasks: Sequence[SegmentTask], batch_size: i
         batch_size: most tiles in one forward pass.
 
     Raises:
-        InvalidRequestError: an image is too small, or becomes too small or too large when it is scaled.
+        InvalidRequestError: an image is too small, or becomes too small or too large when it is scaled, or
+            its intensities are too large.
     """
     prepared = [prepare(task) for task in tasks]
     planes = [
@@ -50,6 +52,10 @@ def segment_images(network: Network, tasks: Sequence[SegmentTask], batch_size: i
             found = _predict_volume(network, each, batch_size)
         else:
             found = np.stack([next(predicted) for _ in each.pixels])
+        if not np.isfinite(found).all():  # or it would look as if there were no objects
+            raise InvalidRequestError.of_field(
+                "image", "the intensities are too large to compute with; divide them by some factor"
+            )
         flows, probability = found[..., :-1].transpose(3, 0, 1, 2), found[..., -1]
         labels = masks.relabel(_follow(network, each, flows, probability))
         answers.append(
@@ -67,7 +73,7 @@ def _predict_volume(network: Network, prepared: Prepared, batch_size: int) -> Fl
     """Z x H x W x 4: flows along Z, Y and X, cell probability; from planes across all three axes."""
     found, _ = core.run_3D(
         network,
-        transforms.resize_image_3d(prepared.pixels, prepared.scaled),
+        transforms.resize_image_3d(prepared.pixels, [int(side) for side in prepared.sides]),
         batch_size=batch_size,
         tile_overlap=prepared.parameters.tile_overlap,
         bsize=network.tile_px,

@@ -123,12 +123,12 @@ async def test_extents(client: AsyncClient) -> None:
         assert instance.area_px == inside.any(axis=0).sum()
 
 
-# Planes four times as far apart as pixels are scaled so, without being told.
+# Planes that are further apart than pixels are scaled by the pixel size, without being told.
 async def test_anisotropy_from_the_pixel_size(client: AsyncClient) -> None:
     samples = cells((4, 24, 26), count=3, radius=9)
     how = CellposeParameters(cellpose_volume_mode="full", flows_returned=True)
-    stated = CellposeParameters(cellpose_volume_mode="full", flows_returned=True, anisotropy=2.0)
-    known = codecs.from_array(samples, "ZYX", pixel_size=PixelSize(0.5, 0.5, 1.0))
+    stated = CellposeParameters(cellpose_volume_mode="full", flows_returned=True, anisotropy=3.0)
+    known = codecs.from_array(samples, "ZYX", pixel_size=PixelSize(0.1, 0.1, 0.3))
     unknown = codecs.from_array(samples, "ZYX")
     found, same = [
         await client.segment(image, parameters=parameters, timeout_s=100)
@@ -136,7 +136,7 @@ async def test_anisotropy_from_the_pixel_size(client: AsyncClient) -> None:
     ]
     assert np.array_equal(found.arrays["flows"], same.arrays["flows"])
     used = {parameter.name: parameter for parameter in found.provenance.parameters}
-    assert used["anisotropy"] == UsedParameter("anisotropy", 2.0, chosen_by_server=True)
+    assert used["anisotropy"] == UsedParameter("anisotropy", 3.0, chosen_by_server=True)
 
 
 # What cannot be computed names the field and says why; the service goes on.
@@ -147,9 +147,11 @@ async def test_anisotropy_from_the_pixel_size(client: AsyncClient) -> None:
         ((40, 1), None, {}, "image"),
         ((40, 50), 5000.0, {}, "expected_diameter_px"),
         ((40, 50), 1e-3, {}, "expected_diameter_px"),
+        ((40, 50), 1e-308, {}, "expected_diameter_px"),
+        ((300, 320), 3100.0, {}, "expected_diameter_px"),
         ((1, 40, 50), None, {"cellpose_volume_mode": "full"}, "cellpose.cellpose_volume_mode"),
         ((2, 40, 50), None, {"cellpose_volume_mode": "full", "anisotropy": 1e-3}, "cellpose.anisotropy"),
-        ((2, 40, 50), None, {"cellpose_volume_mode": "full", "anisotropy": 1e9}, "cellpose.anisotropy"),
+        ((2, 40, 50), None, {"cellpose_volume_mode": "full", "anisotropy": 1e308}, "cellpose.anisotropy"),
         ((40, 50), None, {"tile_overlap": 0.6}, "cellpose.tile_overlap"),
         ((40, 50), None, {"iteration_count": 10**9}, "cellpose.iteration_count"),
         ((40, 50), None, {"stitch_threshold": 0.5}, "cellpose"),
@@ -192,6 +194,18 @@ async def test_not_a_number(client: AsyncClient) -> None:
     tifffile.imwrite(file, samples)
     with pytest.raises(ImageUnreadableError, match="NaN"):
         await client.segment(file.getvalue())
+
+
+# Numbers so large that the network answers with NaN are refused too; all others are just intensities.
+@pytest.mark.parametrize("parameters", [{}, {"normalization_skipped": True}], ids=str)
+async def test_intensities_beyond_computing(client: AsyncClient, parameters: dict[str, Any]) -> None:
+    samples = cells((60, 70)).astype(np.float32)
+    huge = np.where(samples > 1000, 3e38, -3e38).astype(np.float32)
+    with pytest.raises(InvalidRequestError, match="too large to compute with"):
+        await ask(client, Question(huge, "YX", None, parameters))
+    as_large = await ask(client, Question(samples * np.float32(1e30), "YX"))
+    usual = await ask(client, Question(samples, "YX"))
+    assert len(as_large.instances) == len(usual.instances) > 0
 
 
 # Run lengths are flat, so a volume cannot be answered in them.
