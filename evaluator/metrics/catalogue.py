@@ -59,6 +59,12 @@ SEGMENTATION = (
     Metric("missed_mean", "true objects without an answer for their larger part; mean per image", False),
     Metric("spurious_mean", "answers without a true object for their larger part; mean per image", False),
 )
+COCO_AP = (
+    Metric("coco_ap", "COCO's average precision of objects ranked by their scores, IoU .50:.05:.95"),
+    Metric("coco_ap50", "the same at IoU >= 0.5"),
+    Metric("coco_ap75", "the same at IoU >= 0.75"),
+)
+"""Beside those of segmentation, where every object of every answer has a score."""
 COUNTING = (
     Metric("mae", "mean absolute error, in objects", False),
     Metric("rmse", "root of the mean squared error, in objects", False),
@@ -85,12 +91,28 @@ CLASSIFICATION = (
         calibration=True,
     ),
 )
+VQA = (
+    Metric("accuracy", "share of right answers; a number must be within its tolerance and have its unit"),
+    Metric("anls_mean", "average normalised Levenshtein similarity (ANLS, threshold 0.5) of short texts"),
+    Metric("within_tolerance", "share of the answers to questions for a number that are close enough"),
+    Metric(
+        "relative_error_median",
+        "median of |answer - truth| / |truth| as a fraction, to two digits, where the truth is not 0",
+        False,
+    ),
+    Metric(
+        "unit_errors",
+        "share of the answers to questions for a number with a unit of which nothing but the unit is wrong",
+        False,
+    ),
+)
 
 METRICS: Mapping[TaskKind, tuple[Metric, ...]] = MappingProxyType(
     {
         TaskKind.SEGMENTATION: SEGMENTATION,
         TaskKind.COUNTING: COUNTING,
         TaskKind.CLASSIFICATION: CLASSIFICATION,
+        TaskKind.VQA: VQA,
     }
 )
 """The metrics of each kind of task, in the order of the report."""
@@ -100,6 +122,7 @@ HEADLINES: Mapping[TaskKind, str] = MappingProxyType(
         TaskKind.SEGMENTATION: "seg_accuracy@0.5",
         TaskKind.COUNTING: "mae",
         TaskKind.CLASSIFICATION: "balanced_accuracy",
+        TaskKind.VQA: "accuracy",
     }
 )
 """The metric to look at first, where a suite does not say."""

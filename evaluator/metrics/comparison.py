@@ -52,7 +52,7 @@ def compare(first: Statistic, second: Statistic, clusters: Sequence[str | None])
 
     both = Statistic(
         first.name,
-        _side_by_side(first.features, second.features),
+        side_by_side(first.features, second.features),
         of_sums,
         n=min(first.n, second.n),
         higher_is_better=first.higher_is_better,
@@ -80,11 +80,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _side_by_side(first: Features, second: Features) -> Features:
-    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-        return np.hstack([first, second])
-    both = sparse.hstack([sparse.csr_array(first), sparse.csr_array(second)])
-    return sparse.csr_array(both)
+def side_by_side(*parts: Features) -> Features:
+    """The columns of all parts, which have the same rows; dense where all of them are."""
+    dense = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(dense) == len(parts):
+        return np.hstack(dense)
+    return sparse.csr_array(sparse.hstack([sparse.csr_array(part) for part in parts]))
 
 
 def _mcnemar(first: Statistic, second: Statistic) -> float:

@@ -77,8 +77,8 @@ def estimate(statistics: Sequence[Statistic], clusters: Sequence[str | None]) ->
     """Compute every statistic with its interval.
 
     Proportions of independent samples get Wilson's interval, everything else the bias-corrected and
-    accelerated bootstrap (Efron, JASA 82, 1987), its quantiles widened for small numbers (Hesterberg, American
-    Statistician 69, 2015). Where no interval can be given, the note says why.
+    accelerated bootstrap (Efron, JASA 82, 1987), its quantiles widened for small numbers (Hesterberg,
+    American Statistician 69, 2015). Where no interval can be given, the note says why.
 
     Args:
         statistics: over the same samples.
@@ -191,9 +191,10 @@ def _bca(statistic: Statistic, found: _Distribution, method: str) -> Estimate:
     bias = special.ndtri(below)
     deviation = left_out.mean() - left_out
     spread = (deviation**2).sum() ** 1.5
-    if not np.isfinite(bias) or spread == 0:
+    if not np.isfinite(bias):
         return _without_interval(statistic, found.value, "no interval: the resamples are degenerate")
-    acceleration = (deviation**3).sum() / (6 * spread)
+    # A median may be the same without any one unit, which tells nothing of acceleration.
+    acceleration = (deviation**3).sum() / (6 * spread) if spread else 0.0
     z = bias + _reach(found.left_out.size) * np.array([-1.0, 1.0])
     shares = special.ndtr(bias + z / (1 - acceleration * z))
     low, high = np.quantile(drawn, shares)

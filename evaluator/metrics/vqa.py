@@ -1,0 +1,77 @@
+"""From the scores of single answers in words to the metrics of a set of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import sparse
+
+from evaluator.metrics.catalogue import VQA
+from evaluator.metrics.intervals import Floats, Statistic
+from evaluator.metrics.statistics import ratio_of_sums
+
+LEVELS = np.array(
+    [0.0, *(digits * 10.0**power for power in range(-4, 1) for digits in range(10, 100)), 100.0]
+)
+"""Relative errors to two significant digits: what a median is told to, and at most."""
+
+_METRICS = {metric.name: metric for metric in VQA}
+
+
+def statistics(answers: Sequence[Mapping[str, float]], note: str = "") -> list[Statistic]:
+    """Every metric of questions and answers of the catalogue, in its order.
+
+    Args:
+        answers: the metrics of each question, from `answers` and `quantities`; of one without an answer those
+            of `answers.no_answer`. Questions of all kinds may stand beside each other: each metric is over
+            those that have it.
+        note: passed on to the reader.
+    """
+
+    def column(name: str) -> Floats:
+        return np.array([answer.get(name, np.nan) for answer in answers], np.float64)
+
+    return [
+        _mean("accuracy", column("correct"), note, proportion=True),
+        _mean("anls_mean", column("anls"), note),
+        _mean("within_tolerance", column("within_tolerance"), note, proportion=True),
+        _median("relative_error_median", column("relative_error"), note),
+        _mean("unit_errors", column("unit_error"), note, proportion=True),
+    ]
+
+
+def _mean(name: str, values: Floats, note: str, *, proportion: bool = False) -> Statistic:
+    """The mean of what is there; a proportion if all values are 0 or 1."""
+    there = ~np.isnan(values)
+    return Statistic(
+        name,
+        np.column_stack([np.where(there, values, 0.0), there.astype(np.float64)]),
+        ratio_of_sums,
+        n=int(there.sum()),
+        higher_is_better=_METRICS[name].higher_is_better,
+        proportion=proportion,
+        note=note,
+    )
+
+
+def _median(name: str, values: Floats, note: str) -> Statistic:
+    """The median of what is there, by how many values each of `LEVELS` has: that is a sum over samples."""
+    there = np.flatnonzero(~np.isnan(values))
+    level = np.searchsorted((LEVELS[1:] + LEVELS[:-1]) / 2, values[there])
+    cells = (np.ones(there.size), (there, level))
+    return Statistic(
+        name,
+        sparse.csr_array(cells, shape=(values.size, LEVELS.size)),
+        _median_of_levels,
+        n=there.size,
+        higher_is_better=_METRICS[name].higher_is_better,
+        note=note,
+    )
+
+
+def _median_of_levels(sums: Floats) -> Floats:
+    below = np.cumsum(sums, axis=1)
+    total = below[:, -1:]
+    low, high = np.argmax(2 * below >= total, axis=1), np.argmax(2 * below > total, axis=1)
+    return np.where(total[:, 0] > 0, (LEVELS[low] + LEVELS[high]) / 2, np.nan)
