@@ -55,10 +55,6 @@ class CellposeModel(Segmenter):
             WeightsError: the checkpoint is missing, or not what it should be.
             SettingsError: there is no such device.
         """
-        # PyTorch takes seconds to import, so a process that only names the model is spared.
-        from services.cellpose.network import load_network  # noqa: PLC0415
-        from services.cellpose.segmentation import segment_images  # noqa: PLC0415
-
         settings = self._settings
         published = FILES.get(settings.cellpose_checkpoint)
         path = (
@@ -66,6 +62,10 @@ class CellposeModel(Segmenter):
             if published is None
             else weights_for(settings, published, self.name)
         )
+        # PyTorch takes seconds to import: not before the weights are known to be there.
+        from services.cellpose.network import load_network  # noqa: PLC0415
+        from services.cellpose.segmentation import segment_images  # noqa: PLC0415
+
         accelerators.limit_threads(settings.threads)
         accelerator = accelerators.choose(settings)
         usual = 1 if accelerator.device.type == "cpu" else _GPU_BATCH_SIZE

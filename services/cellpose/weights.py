@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 from runtime.weights import WeightsFile
 
-LICENCE = "BSD-3-Clause"
-TRAINING_DATA = "several data sets, some of them CC-BY-NC: no commercial use, say the authors"
-"""The repository of the weights names BSD-3-Clause; whoever uses them commercially should read both."""
+LICENCE = "BSD-3-Clause, trained partly on CC-BY-NC data"
+TRAINING_DATA = "several data sets, some of them CC-BY-NC"
+"""The repository of the weights names BSD-3-Clause; the authors name the data."""
 
 _REVISION = "7c61431b5fbb078f3296754bd15d9f51b320f837"
 _SOURCE = f"https://huggingface.co/mouseland/cellpose-sam/resolve/{_REVISION}"
