@@ -12,7 +12,8 @@ class Pieces:
     """Turns the tokens of one text into pieces of it, which never end within a character.
 
     Tokens mean different things at the beginning and within a text (many tokenizers drop a leading space), so
-    each piece is decoded behind the one before it.
+    each piece is decoded behind the one before it. Together they are what the tokenizer makes of all tokens;
+    only of bytes that are no text at all it may make more or fewer replacement characters.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
