@@ -34,6 +34,7 @@ from runtime.requests import (
 from runtime.scheduler import Computed
 from runtime.settings import ModelServerSettings
 from runtime.tasks import (
+    Answer,
     Answerer,
     AskTask,
     Classifier,
@@ -180,7 +181,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         started = time.perf_counter()
         with self._model.queue.admit(Task.COUNT) as place:
             image = await self._intake.take(place, question.image, question.view)
-            examples = await self._take_examples(place, question.examples)
+            examples = await self._take_examples(place, question.examples, question.view)
             asked = prompting.ask_count(
                 image.seen,
                 question.prompt,
@@ -189,14 +190,14 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             )
             origin = Origin(self._model, image, started, tuple(example for example, _ in examples), asked)
             computed = await self._answer(asked, origin, question.parameters, context)
-            reading = asked.read(computed.answer.text, computed.answer.finish_reason)
+            reading = await self._read(asked, computed.answer)
             return answers.written_count_response(origin, computed, reading, _order(origin, asked.turns))
 
     async def _classify(self, question: ClassQuestion, context: Context) -> pb.ClassifyResponse:
         started = time.perf_counter()
         with self._model.queue.admit(Task.CLASSIFY) as place:
             image = await self._intake.take(place, question.image, question.view)
-            examples = await self._take_examples(place, question.examples)
+            examples = await self._take_examples(place, question.examples, question.view)
             task = ClassifyTask(
                 image.seen, question.labels, tuple((example.seen, label) for example, label in examples)
             )
@@ -209,7 +210,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         started = time.perf_counter()
         with self._model.queue.admit(Task.CLASSIFY) as place:
             image = await self._intake.take(place, question.image, question.view)
-            examples = await self._take_examples(place, question.examples)
+            examples = await self._take_examples(place, question.examples, question.view)
             shown = [(example.seen, label) for example, label in examples]
             others = tuple(example for example, _ in examples)
             if question.by_likelihood:
@@ -226,16 +227,25 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             )
             origin = Origin(self._model, image, started, others, asked)
             computed = await self._answer(asked, origin, question.parameters, context)
-            reading = asked.read(computed.answer.text, computed.answer.finish_reason)
+            reading = await self._read(asked, computed.answer)
             return answers.written_class_response(origin, computed, reading, _order(origin, asked.turns))
 
     async def _answer(
         self, asked: prompting.Asked, origin: Origin, parameters: Any, context: Context
     ) -> Computed:
         """Ask a model that takes words what was put into words."""
-        left_s = context.time_remaining()
+        left_s = self._left_s(context)
         task = AskTask(asked.turns, asked.instructions, asked.schema, parameters, left_s)
         return await self._compute("answer", task, origin, left_s)
+
+    def _left_s(self, context: Context) -> float:
+        """Seconds that a caller has left; those of the server where it set no deadline."""
+        left_s = context.time_remaining()
+        return self._default_deadline_s if left_s is None else left_s
+
+    async def _read(self, asked: prompting.Asked, answer: Answer) -> prompting.Reading:
+        """Read an answer; a long one takes its time."""
+        return await self._intake.off_loop(lambda: asked.read(answer.text, answer.finish_reason))
 
     @asynccontextmanager
     async def _asking(
@@ -245,7 +255,6 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         started = time.perf_counter()
         self._model.require(request.model, Task.ASK)
         question = read_ask_request(request, self._model.kind)
-        left_s = context.time_remaining()
         with self._model.queue.admit(Task.ASK) as place:
             taken: list[TakenImage] = []
             turns = []
@@ -266,14 +275,15 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
                     turns=tuple(turns),
                     instructions=question.instructions,
                     parameters=question.parameters,
-                    timeout_s=self._default_deadline_s if left_s is None else left_s,
+                    timeout_s=self._left_s(context),
                     emit=emit,
                 ),
             )
 
     async def _take_examples(
-        self, place: Place, examples: Sequence[tuple[image_pb2.Image, T]], view: View | None = None
+        self, place: Place, examples: Sequence[tuple[image_pb2.Image, T]], view: View | None
     ) -> list[tuple[TakenImage, T]]:
+        """Take the examples in; they are seen as the image is."""
         taken = []
         for index, (message, truth) in enumerate(examples):
             field = f"examples[{index}].image"
