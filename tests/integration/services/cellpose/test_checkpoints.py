@@ -174,4 +174,5 @@ print(model.segment([SegmentTask(codecs.from_array(cells((60, 70))))])[0].labels
         check=True,
     )
     assert int(done.stdout) > 0
-    assert not other.exists()
+    assert not (other / "models").exists()
+    assert not (other / ".cellpose").exists()
