@@ -74,7 +74,7 @@ async def test_a_stream_says_what_the_answer_says(llava: Stage) -> None:
 async def test_a_caller_who_leaves_stops_the_computing(llava: Stage) -> None:
     async with client_of(llava.folder) as (client, model):
         alone = await client.ask(*question(2))
-        steps = _Steps(model, step_s=0.005)
+        steps = _Steps(model, step_s=0.01)
         stream = client.stream_ask(*question(1), parameters=MANY)
         await anext(stream)
         mates = [asyncio.create_task(client.ask(*question(2))) for _ in range(2)]
@@ -82,7 +82,7 @@ async def test_a_caller_who_leaves_stops_the_computing(llava: Stage) -> None:
         await stream.close()
         answers = await asyncio.gather(*mates)
         # Of the 150 steps of the stream a few were done, and the two answers took 12 together.
-        assert steps.count - seen < 50
+        assert steps.count - seen < 100
         steps.end()
     assert [answer.text for answer in answers] == [alone.text] * 2
 
@@ -92,8 +92,8 @@ async def test_a_caller_who_leaves_a_batch_harms_nobody(llava: Stage) -> None:
     async with client_of(llava.folder) as (client, model):
         alone = await client.ask(*question(2), parameters=MANY)
         steps = _Steps(model, step_s=0.005)
-        first = asyncio.create_task(client.ask(*question(0)))  # while it is computed, a batch gathers
-        await asyncio.sleep(0.02)
+        first = asyncio.create_task(client.ask(*question(0), parameters=MANY))
+        await asyncio.to_thread(steps.begun.wait)  # while it is computed, a batch gathers behind it
         stream = client.stream_ask(*question(1), parameters=MANY)
         piece = asyncio.create_task(anext(stream))
         mates = [asyncio.create_task(client.ask(*question(2), parameters=MANY)) for _ in range(2)]
@@ -176,12 +176,14 @@ class _Steps:
         engine = model._engine
         assert engine is not None
         self.count = 0
+        self.begun = threading.Event()
         self._wait = threading.Event()
         self._step_s = step_s
         self._hook = engine.checkpoint.network.register_forward_hook(self._step)
 
     def _step(self, *_: object) -> None:
         self.count += 1
+        self.begun.set()
         self._wait.wait(self._step_s)
 
     def end(self) -> None:
