@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from evaluator.metrics.catalogue import metric
 from evaluator.metrics.intervals import Floats, Statistic
@@ -39,18 +39,6 @@ def mean(kind: TaskKind, name: str, values: ArrayLike, note: str = "") -> Statis
     )
 
 
-def proportion(
-    kind: TaskKind, name: str, values: Sequence[bool] | NDArray[np.bool_], note: str = ""
-) -> Statistic:
-    """The share of samples for which something is true."""
-    features = np.asarray(values, np.float64).reshape(-1, 1)
-    ones = np.ones_like(features)
-    return Statistic(
-        name,
-        np.hstack([features, ones]),
-        ratio_of_sums,
-        n=features.shape[0],
-        higher_is_better=metric(kind, name).higher_is_better,
-        proportion=True,
-        note=note,
-    )
+def proportion(kind: TaskKind, name: str, values: ArrayLike, note: str = "") -> Statistic:
+    """The share of samples for which something is true; NaN values are left out."""
+    return replace(mean(kind, name, values, note), proportion=True)

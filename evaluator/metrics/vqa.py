@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import sparse
 
-from evaluator.metrics.catalogue import VQA
+from evaluator.metrics.catalogue import metric
 from evaluator.metrics.intervals import Floats, Statistic
-from evaluator.metrics.statistics import ratio_of_sums
+from evaluator.metrics.statistics import mean, proportion
+from evaluator.records import TaskKind
 
 LEVELS = np.array(
     [0.0, *(digits * 10.0**power for power in range(-4, 1) for digits in range(10, 100)), 100.0]
 )
 """Relative errors to two significant digits: what a median is told to, and at most."""
-
-_METRICS = {metric.name: metric for metric in VQA}
 
 
 def statistics(answers: Sequence[Mapping[str, float]], note: str = "") -> list[Statistic]:
@@ -33,26 +32,12 @@ def statistics(answers: Sequence[Mapping[str, float]], note: str = "") -> list[S
         return np.array([answer.get(name, np.nan) for answer in answers], np.float64)
 
     return [
-        _mean("accuracy", column("correct"), note, proportion=True),
-        _mean("anls_mean", column("anls"), note),
-        _mean("within_tolerance", column("within_tolerance"), note, proportion=True),
+        proportion(TaskKind.VQA, "accuracy", column("correct"), note),
+        mean(TaskKind.VQA, "anls_mean", column("anls"), note),
+        proportion(TaskKind.VQA, "within_tolerance", column("within_tolerance"), note),
         _median("relative_error_median", column("relative_error"), note),
-        _mean("unit_errors", column("unit_error"), note, proportion=True),
+        proportion(TaskKind.VQA, "unit_errors", column("unit_error"), note),
     ]
-
-
-def _mean(name: str, values: Floats, note: str, *, proportion: bool = False) -> Statistic:
-    """The mean of what is there; a proportion if all values are 0 or 1."""
-    there = ~np.isnan(values)
-    return Statistic(
-        name,
-        np.column_stack([np.where(there, values, 0.0), there.astype(np.float64)]),
-        ratio_of_sums,
-        n=int(there.sum()),
-        higher_is_better=_METRICS[name].higher_is_better,
-        proportion=proportion,
-        note=note,
-    )
 
 
 def _median(name: str, values: Floats, note: str) -> Statistic:
@@ -65,7 +50,7 @@ def _median(name: str, values: Floats, note: str) -> Statistic:
         sparse.csr_array(cells, shape=(values.size, LEVELS.size)),
         _median_of_levels,
         n=there.size,
-        higher_is_better=_METRICS[name].higher_is_better,
+        higher_is_better=metric(TaskKind.VQA, name).higher_is_better,
         note=note,
     )
 
