@@ -24,8 +24,9 @@ MOST_DECADES = 12
 _POWER = r"(?:(?:\^|\*\*)?(?P<power>-?[1-4])|(?P<raised>⁻?[¹²³⁴]))?"
 _FACTOR = re.compile(
     rf"(?P<operator> ?[·*/] ?| per | )?(?P<before>square |sq\.? |cubic )?"
-    rf"(?P<unit>°[CF]?|%|[^\W\d_]+){_POWER}(?P<behind> squared| cubed)?"
+    rf"(?P<unit>°[CF]?|%|[A-Za-z\u00b5\u03bc\u00c5\u03a9]+){_POWER}(?P<behind> squared| cubed)?"
 )
+_IN_WORDS = {"square": 2, "sq": 2, "sq.": 2, "squared": 2, "cubic": 3, "cubed": 3}
 _RAISED = str.maketrans("⁻¹²³⁴", "-1234")
 
 
@@ -96,7 +97,7 @@ def parse_unit(text: str) -> PlainUnit | None:
         if single is None:
             return None
         power = int(factor["power"] or (factor["raised"] or "1").translate(_RAISED))
-        power *= {"s": 2, "c": 3}.get((factor["before"] or (factor["behind"] or "").strip() or " ")[0], 1)
+        power *= _IN_WORDS.get((factor["before"] or factor["behind"] or "").strip(), 1)
         divided = (factor["operator"] or "").strip() in {"/", "per"}
         product.append(single ** (-power if divided else power))
     return functools.reduce(lambda all_of, one: all_of * one, product) if product else None
@@ -107,8 +108,8 @@ def _single(name: str) -> PlainUnit | None:
     for spelt in (name, name.lower()) if len(name) > 3 else (name,):
         try:
             return _registry().Unit(spelt)
-        except pint.UndefinedUnitError:
-            continue
+        except (pint.UndefinedUnitError, ValueError):
+            continue  # a ValueError is for what the library takes for a number, such as "nan"
     return None
 
 
