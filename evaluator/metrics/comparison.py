@@ -45,20 +45,7 @@ def compare(first: Statistic, second: Statistic, clusters: Sequence[str | None])
         second: of the other, over the same samples in the same order.
         clusters: for each sample what it shares with dependent ones; None: nothing.
     """
-    width = first.features.shape[1]
-
-    def of_sums(sums: Floats) -> Floats:
-        return first.of_sums(sums[:, :width]) - second.of_sums(sums[:, width:])
-
-    both = Statistic(
-        first.name,
-        side_by_side(first.features, second.features),
-        of_sums,
-        n=min(first.n, second.n),
-        higher_is_better=first.higher_is_better,
-        undefined=first.undefined,
-    )
-    (difference,) = estimate([both], clusters)
+    (difference,) = estimate([difference_of(first, second)], clusters)
     units = Units.of(clusters)
     method = "permutation-clustered" if units.clustered else "permutation"
     if first.proportion and not units.clustered:
@@ -67,6 +54,23 @@ def compare(first: Statistic, second: Statistic, clusters: Sequence[str | None])
         return Difference(difference, None, method)
     p_value = _mcnemar(first, second) if method == "mcnemar" else _permutation(first, second, units)
     return Difference(difference, p_value, method)
+
+
+def difference_of(first: Statistic, second: Statistic) -> Statistic:
+    """First minus second, the same statistic of two models over the same samples in the same order."""
+    width = first.features.shape[1]
+
+    def of_sums(sums: Floats) -> Floats:
+        return first.of_sums(sums[:, :width]) - second.of_sums(sums[:, width:])
+
+    return Statistic(
+        first.name,
+        side_by_side(first.features, second.features),
+        of_sums,
+        n=min(first.n, second.n),
+        higher_is_better=first.higher_is_better,
+        undefined=first.undefined,
+    )
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -88,10 +92,15 @@ def side_by_side(*parts: Features) -> Features:
     return sparse.csr_array(sparse.hstack([sparse.csr_array(part) for part in parts]))
 
 
+def only_one_right(first: Statistic, second: Statistic) -> tuple[int, int]:
+    """How many samples only the first of two models has right, and only the second; of proportions."""
+    only_one = np.asarray(first.features)[:, 0] - np.asarray(second.features)[:, 0]
+    return int((only_one > 0).sum()), int((only_one < 0).sum())
+
+
 def _mcnemar(first: Statistic, second: Statistic) -> float:
     """Exact two-sided test of the samples that only one of the two has right."""
-    only_one = np.asarray(first.features)[:, 0] - np.asarray(second.features)[:, 0]
-    wins, losses = int((only_one > 0).sum()), int((only_one < 0).sum())
+    wins, losses = only_one_right(first, second)
     return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 

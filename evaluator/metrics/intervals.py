@@ -86,7 +86,7 @@ def estimate(statistics: Sequence[Statistic], clusters: Sequence[str | None]) ->
     """
     units = Units.of(clusters)
     bootstrapped = [s for s in statistics if not s.proportion or units.clustered]
-    distributions = iter(_resample(bootstrapped, units))
+    distributions = iter(resample(bootstrapped, units))
     method = "bca-clustered" if units.clustered else "bca"
     return tuple(
         _bca(statistic, next(distributions), method)
@@ -129,18 +129,25 @@ class Units:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Distribution:
-    """What the bootstrap found: the value, its resampled values, its values without each unit."""
+class Distribution:
+    """What the bootstrap found of a statistic.
+
+    Attributes:
+        value: of all units.
+        resampled: of RESAMPLES draws of as many units; NaN where it is undefined.
+        left_out: without each unit.
+    """
 
     value: float
     resampled: Floats
     left_out: Floats
 
 
-def _resample(statistics: Sequence[Statistic], units: Units) -> list[_Distribution]:
+def resample(statistics: Sequence[Statistic], units: Units) -> list[Distribution]:
+    """Draw units with replacement, the same ones for every statistic; without units there is nothing."""
     size = units.count
     if not statistics or not size:
-        return [_Distribution(math.nan, np.empty(0), np.empty(0)) for _ in statistics]
+        return [Distribution(math.nan, np.empty(0), np.empty(0)) for _ in statistics]
     by_unit = [units.sum(statistic.features) for statistic in statistics]
     totals: list[Floats] = [np.ones((1, size)) @ sums for sums in by_unit]
     resampled: list[list[Floats]] = [[] for _ in statistics]
@@ -155,7 +162,7 @@ def _resample(statistics: Sequence[Statistic], units: Units) -> list[_Distributi
             dense: Floats = block if isinstance(block, np.ndarray) else block.toarray()
             left_out[place].append(statistic.of_sums(totals[place] - dense))
     return [
-        _Distribution(
+        Distribution(
             value=float(statistic.of_sums(total)[0]),
             resampled=np.concatenate(resampled[place]),
             left_out=np.concatenate(left_out[place]),
@@ -174,7 +181,7 @@ def _weights(size: int) -> Iterator[Floats]:
         yield np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size).astype(np.float64)
 
 
-def _bca(statistic: Statistic, found: _Distribution, method: str) -> Estimate:
+def _bca(statistic: Statistic, found: Distribution, method: str) -> Estimate:
     if math.isnan(found.value):
         return _without_interval(statistic, None, statistic.undefined)
     if found.left_out.size < FEWEST_UNITS:
