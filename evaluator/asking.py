@@ -14,9 +14,21 @@ from numpy.typing import NDArray
 from evaluator.pacing import GivenUpError, Pacer
 from evaluator.records import Prediction, Sample, TaskKind
 from evaluator.suites import TaskSpec
+from evaluator.wording import put_into_words
 from hooke import errors
 from hooke.aio import AsyncClient
-from hooke.types import AnswerOutcome, ClassifyResult, CountResult, SampleOutcome, SegmentResult, Task
+from hooke.types import (
+    AnswerOutcome,
+    AskResult,
+    ClassifyResult,
+    CountResult,
+    FinishReason,
+    SampleOutcome,
+    SegmentResult,
+    Task,
+)
+
+Result = SegmentResult | CountResult | ClassifyResult | AskResult
 
 MOST_TRIES = 3
 """Times that one sample may meet a model that goes away, before it is taken to be the sample's fault."""
@@ -27,6 +39,7 @@ MODEL_TASKS = {
     TaskKind.SEGMENTATION: Task.SEGMENT,
     TaskKind.COUNTING: Task.COUNT,
     TaskKind.CLASSIFICATION: Task.CLASSIFY,
+    TaskKind.VQA: Task.ASK,
 }
 """What a model must be able to do for each kind of task."""
 
@@ -155,8 +168,15 @@ class Asker:
             finally:
                 self._pacer.done()
 
-    async def _call(self, question: Question, sample: Sample) -> SegmentResult | CountResult | ClassifyResult:
+    async def _call(self, question: Question, sample: Sample) -> Result:
         spec = question.spec
+        if sample.inquiry is not None:
+            return await self._client.ask(
+                [sample.image, *sample.further_images],
+                put_into_words(sample, spec.prompt),
+                model=question.model,
+                timeout_s=self._timeout_s,
+            )
         if spec.kind is TaskKind.CLASSIFICATION:
             return await self._client.classify(
                 sample.image,
@@ -185,7 +205,7 @@ class Asker:
             timeout_s=self._timeout_s,
         )
 
-    def _check(self, model: str, result: SegmentResult | CountResult | ClassifyResult) -> None:
+    def _check(self, model: str, result: Result) -> None:
         now = Identity(result.provenance.model_version, result.provenance.weights_digest)
         if self._identity is None:
             self._identity = now
@@ -226,7 +246,7 @@ def _answer(
     question: Question,
     sample: Sample,
     attempt: int,
-    result: SegmentResult | CountResult | ClassifyResult,
+    result: Result,
     latency_s: float,
 ) -> Answer:
     usage = result.cost.token_usage
@@ -249,10 +269,14 @@ def _answer(
         scores = tuple(instance.score for instance in result.instances if instance.score is not None)
         whole = len(scores) == len(result.instances)
         return Answer(replace(prediction, scores=scores if whole else None), result.labels)
+    if isinstance(result, AskResult):
+        truncated = result.finish_reason is FinishReason.LENGTH
+        return Answer(replace(prediction, written=result.text, truncated=truncated))
     if result.written is not None:
         prediction = replace(
             prediction,
             written=result.written.text,
+            truncated=result.written.finish_reason is FinishReason.LENGTH,
             stated_confidence=result.written.stated_confidence,
             error_message=result.written.unparsed_reason,
         )

@@ -132,7 +132,8 @@ def _read(dataset: Dataset, index: int) -> _Read:
 
 def truth_digest(truth: Truth) -> str:
     """SHA-256 of what is known of a sample; the same for the same truth on every machine."""
-    digest = hashlib.sha256(repr((truth.count, truth.label)).encode())
+    known = (truth.count, truth.label) if truth.answer is None else truth.answer
+    digest = hashlib.sha256(repr(known).encode())
     if truth.labels is not None:
         digest.update(repr(truth.labels.shape).encode())
         digest.update(np.ascontiguousarray(truth.labels, dtype="<i8").tobytes())

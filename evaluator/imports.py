@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from evaluator.asking import Answer, Identity, ModelChangedError, Question
+from evaluator.datasets.basis import FolderSpec
 from evaluator.datasets.folders import Folder
 from evaluator.datasets.rows import read_table
-from evaluator.datasets.specs import FolderSpec
 from evaluator.datasets.truths import read_labels
 from evaluator.records import Prediction, Sample, TaskKind
 from evaluator.suites import ImportSpec, TaskSpec
@@ -127,6 +127,9 @@ class ImportedAsker:
             )
         if not answer:
             return Answer(replace(blank, error_message="the table has an empty cell"))
+        if question.spec.kind is TaskKind.VQA:  # read when it is scored, as what a model wrote
+            written = f"{answer} {self._imported.spec.unit}".rstrip()
+            return Answer(replace(blank, outcome=SampleOutcome.SCORED, written=written))
         if answer.lower() in ABSTENTIONS:
             return Answer(replace(blank, outcome=SampleOutcome.ABSTAINED))
         return self._parsed(question.spec, blank, answer)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from evaluator.metrics import classification, counting, segmentation, segmentation_statistics
+from evaluator.metrics import classification, counting, segmentation, segmentation_statistics, vqa
+from evaluator.metrics.answers import AnswerKind, no_answer
 from evaluator.metrics.intervals import Statistic
 from evaluator.records import SampleRow, SampleScore, TaskKind
-from evaluator.suites import TaskSpec
 from hooke.types import SampleOutcome
+
+
+class Asked(Protocol):
+    """What the metrics need to know of a task; `TaskSpec` says more."""
+
+    @property
+    def kind(self) -> TaskKind:
+        """What is asked."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, as models are asked; empty but for classification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +38,12 @@ class Judged:
         return self.score.outcome is SampleOutcome.SCORED
 
 
-def statistics_of(task: TaskSpec, samples: Sequence[Judged]) -> list[Statistic]:
+def statistics_of(task: Asked, samples: Sequence[Judged]) -> list[Statistic]:
     """The metrics of a set of samples; what has no answer counts as wrong, as `aggregate` says."""
     return _STATISTICS[task.kind](samples, task)
 
 
-def classes_of(task: TaskSpec, samples: Sequence[Judged]) -> tuple[list[int], list[int | None]]:
+def classes_of(task: Asked, samples: Sequence[Judged]) -> tuple[list[int], list[int | None]]:
     """The true and the answered classes as places in the label schema; None: no answer."""
     place = {label: index for index, label in enumerate(task.labels)}
     true = [place[sample.score.details["true"]] for sample in samples]
@@ -43,7 +56,7 @@ def _note(samples: Sequence[Judged], meaning: str) -> str:
     return f"{silent} without an answer {meaning}" if silent else ""
 
 
-def _segmentation(samples: Sequence[Judged], task: TaskSpec) -> list[Statistic]:
+def _segmentation(samples: Sequence[Judged], task: Asked) -> list[Statistic]:
     del task
     images = [
         segmentation.SegmentationScore(sample.score.metrics, sample.score.details, sample.score.trivial)
@@ -54,7 +67,7 @@ def _segmentation(samples: Sequence[Judged], task: TaskSpec) -> list[Statistic]:
     return segmentation_statistics.statistics(images, _note(samples, "count as 0"))
 
 
-def _counting(samples: Sequence[Judged], task: TaskSpec) -> list[Statistic]:
+def _counting(samples: Sequence[Judged], task: Asked) -> list[Statistic]:
     del task
     true = [sample.score.details["true"] for sample in samples]
     # No answer is the nearest wrong one: never rewarded, and no further off than an empty image.
@@ -65,13 +78,23 @@ def _counting(samples: Sequence[Judged], task: TaskSpec) -> list[Statistic]:
     return counting.statistics(true, predicted, _note(samples, "count as the answer 0"))
 
 
-def _classification(samples: Sequence[Judged], task: TaskSpec) -> list[Statistic]:
+def _classification(samples: Sequence[Judged], task: Asked) -> list[Statistic]:
     note = _note(samples, "count as wrong")
     return classification.statistics(*classes_of(task, samples), len(task.labels), note)
 
 
-_STATISTICS: Mapping[TaskKind, Callable[[Sequence[Judged], TaskSpec], list[Statistic]]] = {
+def _vqa(samples: Sequence[Judged], task: Asked) -> list[Statistic]:
+    del task
+    answers = [
+        sample.score.metrics if sample.answered else no_answer(AnswerKind(sample.score.details["kind"]))
+        for sample in samples
+    ]
+    return vqa.statistics(answers, _note(samples, "count as wrong"))
+
+
+_STATISTICS: Mapping[TaskKind, Callable[[Sequence[Judged], Asked], list[Statistic]]] = {
     TaskKind.SEGMENTATION: _segmentation,
     TaskKind.COUNTING: _counting,
     TaskKind.CLASSIFICATION: _classification,
+    TaskKind.VQA: _vqa,
 }

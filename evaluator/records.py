@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluator.metrics.answers import EXACT, AnswerKind, Tolerance
 from hooke.images import PixelSize
 from hooke.types import SampleOutcome
 
@@ -25,6 +26,13 @@ class TaskKind(enum.StrEnum):
     SEGMENTATION = "segmentation"
     COUNTING = "counting"
     CLASSIFICATION = "classification"
+    VQA = "vqa"
+    """Questions that are answered in words."""
+
+    @property
+    def counts_objects(self) -> bool:
+        """True if the truth is about objects of which there may be many or few."""
+        return self in {TaskKind.SEGMENTATION, TaskKind.COUNTING}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +43,51 @@ class Truth:
         labels: H x W integers, 0 background; gaps between labels are fine.
         count: number of objects.
         label: class.
+        answer: to a question, see `ExpectedAnswer`.
     """
 
     labels: NDArray[np.integer[Any]] | None = None
     count: int | None = None
     label: str | None = None
+    answer: ExpectedAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedAnswer:
+    """The right answer to a question in words.
+
+    Attributes:
+        kind: what kind of answer it is.
+        texts: the right option of a choice, or every wording of a short text that is right.
+        number: of a number or a quantity.
+        unit: of a quantity, for example "um".
+        tolerance: how far off a number may be.
+    """
+
+    kind: AnswerKind
+    texts: tuple[str, ...] = ()
+    number: float | None = None
+    unit: str = ""
+    tolerance: Tolerance = EXACT
+
+    def __str__(self) -> str:
+        if self.number is None:
+            return " / ".join(self.texts)
+        return f"{self.number:g} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question in words, as a dataset has it.
+
+    Attributes:
+        text: the question.
+        options: of a choice, in the order in which they are shown: each sample has one of its own, so that a
+            model which prefers a place gains nothing by it.
+    """
+
+    text: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +102,8 @@ class Sample:
         cluster: what samples share that are not independent (patient, plate, field); None: nothing.
         source: where it came from, for a person; never sent to a model.
         pixel_size: None where unknown.
+        inquiry: what is asked, where that is a question in words.
+        further_images: more images that the question is about, as `image`.
     """
 
     sample_id: str
@@ -63,6 +113,8 @@ class Sample:
     slices: Mapping[str, str] = field(default_factory=dict)
     cluster: str | None = None
     pixel_size: PixelSize | None = None
+    inquiry: Inquiry | None = None
+    further_images: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +127,9 @@ class Prediction:
         label, probabilities: the answer to classification.
         mask_file: the answer to segmentation: a label TIFF, as a path relative to the run's folder.
         scores: one for each object of `mask_file`, in the order of the labels.
-        written: all that a vision-language model wrote; None where the answer was not read from a text.
+        written: all that a vision-language model wrote; None where the answer was not read from a text. The
+            answer to a question in words is this, and is read when it is scored.
+        truncated: the text ends because the model might not write more.
         stated_confidence: how sure it said it was, 0 to 1.
         error_reason, error_message: why it failed, or why its text could not be read.
         provenance: what the service said of how it answered.
@@ -95,6 +149,7 @@ class Prediction:
     mask_file: str | None = None
     scores: tuple[float, ...] | None = None
     written: str | None = None
+    truncated: bool = False
     stated_confidence: float | None = None
     error_reason: str = ""
     error_message: str = ""
@@ -167,6 +222,94 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class SeverityPoint:
+    """The headline metric at one severity of a fault, strict.
+
+    Attributes:
+        severity: 1 to 5.
+        value: over the struck images.
+        ratio: of the value to that of the same images when they are clean.
+    """
+
+    severity: int
+    value: Estimate
+    ratio: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCurve:
+    """How a model bears one fault.
+
+    Attributes:
+        fault: its name, see `evaluator.corruptions`.
+        points: by severity.
+        area: under the ratios from severity 0, where the ratio is 1, to the last one, divided by that span:
+            1 where the fault does no harm; of the images that have every severity.
+    """
+
+    fault: str
+    points: tuple[SeverityPoint, ...]
+    area: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """What is left of a model's headline metric when images are taken badly.
+
+    Attributes:
+        metric: the headline metric.
+        clean: over the clean images, strict.
+        curves: one for each fault that has struck an image.
+        area: mean of the areas of all faults.
+    """
+
+    metric: str
+    clean: Estimate
+    curves: tuple[FaultCurve, ...]
+    area: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the answers of a model in a task took, failed ones left out.
+
+    Attributes:
+        answer_count: answers, whatever came of them.
+        input_token_count, output_token_count: of all of them; None where the model counts none.
+        cost_micro_usd: millionths of a US dollar; 0 where nobody charges.
+        price_missing_count: answers that somebody charges for at a price that is not known; they are not in
+            the cost.
+    """
+
+    answer_count: int
+    input_token_count: int | None
+    output_token_count: int | None
+    cost_micro_usd: int
+    price_missing_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A figure that somebody published: not a model of the run, and never tested against one.
+
+    Attributes:
+        name: whose figure it is.
+        metric: as in the catalogue.
+        value: the figure, or the lower end of what is claimed.
+        upper: the upper end, where a range is claimed.
+        n: samples behind it; None where it is not told.
+        source: where it was published.
+    """
+
+    name: str
+    metric: str
+    value: float
+    source: str
+    upper: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSummary:
     """How one model did in one task.
 
@@ -177,6 +320,8 @@ class ModelSummary:
             is "no answer".
         latency_p50_s, latency_p99_s: over the samples with an answer.
         trivial_count: samples where truth and answer are both empty.
+        robustness: None where the task has no faults of acquisition.
+        usage: None where it is not known.
     """
 
     model: str
@@ -189,6 +334,8 @@ class ModelSummary:
     latency_p50_s: float | None = None
     latency_p99_s: float | None = None
     trivial_count: int = 0
+    robustness: Robustness | None = None
+    usage: Usage | None = None
 
     @property
     def coverage(self) -> float:
@@ -230,7 +377,7 @@ class Comparison:
 class TaskSummary:
     """How every model did in one task; `headline` names the metric to look at first.
 
-    `comparisons` has every pair of models once.
+    `comparisons` has every pair of models once; `references` are figures that others published.
     """
 
     task: str
@@ -241,6 +388,7 @@ class TaskSummary:
     sample_count: int
     models: tuple[ModelSummary, ...]
     comparisons: tuple[Comparison, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     def rank(self, model: str) -> int:
         """1 + the number of models that are better beyond chance; models that cannot be told apart share."""

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.metrics import counting, segmentation
-from evaluator.records import Prediction, Sample, SampleScore, TaskKind, Truth
+from evaluator.metrics.answers import AnswerKind, AnswerScore, score_choice, score_number, score_text
+from evaluator.metrics.quantities import score_quantity
+from evaluator.records import ExpectedAnswer, Prediction, Sample, SampleScore, TaskKind, Truth
 from evaluator.suites import TaskSpec
-from hooke.types import SampleOutcome
+from hooke.types import FinishReason, SampleOutcome
 
 
 def score(
@@ -29,6 +31,8 @@ def score(
         prediction: the answer.
         labels: the predicted label image, H x W integers, 0 background; segmentation only.
     """
+    if sample.truth.answer is not None:
+        return _score_words(task, sample, sample.truth.answer, prediction)
     details: dict[str, Any] = {"true": _true_value(task, sample.truth)}
     if sample.truth.labels is not None:
         details["truth_area"] = int(np.count_nonzero(sample.truth.labels))
@@ -69,6 +73,41 @@ def score(
         trivial=trivial,
         error_reason=reason,
     )
+
+
+def _score_words(
+    task: TaskSpec, sample: Sample, truth: ExpectedAnswer, prediction: Prediction
+) -> SampleScore:
+    """Read the answer off what a model wrote, and compare it."""
+    found = AnswerScore(prediction.outcome, note=prediction.error_reason)
+    if prediction.outcome is SampleOutcome.SCORED:
+        found = _read_words(task, sample, truth, prediction)
+    return SampleScore(
+        task=task.name,
+        model=prediction.model,
+        sample_id=sample.sample_id,
+        outcome=found.outcome,
+        metrics=found.metrics,
+        answer=found.answer,
+        truth=str(truth),
+        details={"true": str(truth), "kind": str(truth.kind), "note": found.note},
+        error_reason="" if found.outcome is SampleOutcome.SCORED else found.note,
+    )
+
+
+def _read_words(task: TaskSpec, sample: Sample, truth: ExpectedAnswer, prediction: Prediction) -> AnswerScore:
+    assert sample.inquiry is not None
+    text = prediction.written or ""
+    finish = FinishReason.LENGTH if prediction.truncated else FinishReason.STOP
+    if truth.kind is AnswerKind.CHOICE:
+        return score_choice(truth.texts[0], text, sample.inquiry.options, finish)
+    if truth.kind is AnswerKind.TEXT:
+        return score_text(truth.texts, text, finish)
+    assert truth.number is not None
+    objects = "" if task.prompt is None else task.prompt.object_name
+    if truth.kind is AnswerKind.NUMBER:
+        return score_number(truth.number, text, truth.tolerance, objects=objects, finish=finish)
+    return score_quantity(truth.number, truth.unit, text, truth.tolerance, objects=objects, finish=finish)
 
 
 def _objects(count: int) -> str:

@@ -109,6 +109,11 @@ def paper_data(root: Path) -> None:
         image.parent.mkdir(parents=True)
         _jpeg(image, noise)
         (supplement / f"data_ground_truth_NFFA-MS-{kind}_counts.csv").write_text(table)
+    sizes = supplement / "data_images_vqa" / "vqa_t2_size" / "fibers"
+    sizes.mkdir(parents=True)
+    _jpeg(sizes / "one.jpg", noise)
+    columns = "filename,kind,ground_truth_um,ChatGPT_um,LLaVA_um,Gemini_um"
+    (supplement / "vqa_t2_size_results.csv").write_text(f"{columns}\none.jpg,fibers,24,6,10,0.024\n")
     series = SeriesSpec(images=2, seed=1, width_px=64, height_px=64, diameter_px=8, count_min=1, count_max=4)
     write_bbbc005_layout(root / "bbbc005", series)
 
@@ -122,7 +127,10 @@ async def test_the_suite_of_the_paper(tmp_path: Path) -> None:
     paper_data(tmp_path / "data")
 
     def reply(task: AskTask) -> str:
-        return "3" if "classes" in task.turns[-1].text else "Count: 4"
+        asked = task.turns[-1].text
+        if "mean size" in asked:
+            return "Answer: 24000 nm"
+        return "3" if "classes" in asked else "Count: 4"
 
     async with (
         model_service(Model()) as one,
@@ -146,8 +154,20 @@ async def test_the_suite_of_the_paper(tmp_path: Path) -> None:
             ("nuclei-counting", "model"): 2,
             ("nuclei-counting", "fake-words"): 2,
             ("nuclei-segmentation", "model"): 2,
+            ("mean-size", "fake-words"): 1,
+            ("mean-size", "chatgpt-published"): 1,
+            ("mean-size", "llava-published"): 1,
+            ("mean-size", "gemini-published"): 1,
         }
         results = await lab.results(evaluation, task="sem-classification", model="fake-words")
         assert {result.answer for result in results} == {"coated films"}
         counted = await lab.results(evaluation, task="fibre-counting", model="fake-words")
         assert [(result.answer, result.truth) for result in counted] == [("4", "4")]
+        # Another unit of the same size is right.
+        sized = {r.model: r.metrics["correct"] for r in await lab.results(evaluation, task="mean-size")}
+        assert sized == {
+            "fake-words": 1,
+            "chatgpt-published": 0,
+            "llava-published": 0,
+            "gemini-published": 0,
+        }

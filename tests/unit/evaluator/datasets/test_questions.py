@@ -1,0 +1,106 @@
+"""Questions in words, as datasets have them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from evaluator.datasets import Dataset, open_dataset
+from evaluator.metrics.answers import AnswerKind
+from evaluator.records import TaskKind
+from evaluator.suites import TaskSpec, builtin_suite, load_suite
+from evaluator.wording import put_into_words
+from hooke.errors import InvalidRequestError
+from tests.unit.evaluator.datasets import builders
+
+TABLE = "image,question,options,right\n" + "".join(
+    f"{name}.png,Which of these is it?,\"['ring', 'rod', 'coil']\",{right}\n"
+    for name, right in zip("abcdefgh", (0, 1, 2, 0, 1, 2, 0, 1), strict=True)
+)
+SUITE = """
+name: asked
+tasks:
+  - name: asked
+    kind: vqa
+    dataset:
+      {loader: questions, table: t.csv, image: "{image}", question: question, options: options,
+       correct_index: right}
+    PROMPT
+"""
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    for seed, name in enumerate("abcdefgh"):
+        builders.put(tmp_path, f"{name}.png", builders.png(builders.noise(seed)))
+    builders.put(tmp_path, "t.csv", TABLE)
+    task = load_suite(SUITE.replace("PROMPT", "")).tasks[0]
+    return open_dataset(task.dataset, tmp_path, task.kind)
+
+
+# The options come in an order of their own for each sample, the same every time; the truth is their words.
+def test_options_are_rotated(dataset: Dataset) -> None:
+    samples = list(dataset)
+    again = list(dataset)
+    orders = {sample.inquiry.options for sample in samples if sample.inquiry}
+    assert len(orders) > 2
+    assert [s.inquiry for s in samples] == [s.inquiry for s in again]
+    assert [s.truth.answer.texts for s in samples if s.truth.answer][:3] == [("ring",), ("rod",), ("coil",)]
+    assert {s.truth.answer.kind for s in samples if s.truth.answer} == {AnswerKind.CHOICE}
+
+
+# A sample is its image and its question: the order in which options stand in the table makes no difference.
+def test_identity_of_a_question(dataset: Dataset, tmp_path: Path) -> None:
+    before = [sample.sample_id for sample in dataset]
+    turned = TABLE.replace("['ring', 'rod', 'coil']", "['coil', 'ring', 'rod']")
+    builders.put(tmp_path, "t.csv", turned)
+    task = load_suite(SUITE.replace("PROMPT", "")).tasks[0]
+    assert [s.sample_id for s in open_dataset(task.dataset, tmp_path, task.kind)] == before
+    builders.put(tmp_path, "t.csv", TABLE.replace("Which of these", "What"))
+    other = [s.sample_id for s in open_dataset(task.dataset, tmp_path, task.kind)]
+    assert not set(other) & set(before)
+
+
+# The words show the options by letter and say how to answer; nothing in them tells which one is right.
+def test_words(dataset: Dataset) -> None:
+    sample = dataset[0]
+    assert sample.inquiry is not None
+    first, second, third = sample.inquiry.options
+    assert put_into_words(sample, None) == (
+        f"Which of these is it?\n(A) {first}\n(B) {second}\n(C) {third}\n"
+        "End with one line that says 'Answer: <letter>'.\n"
+        "If the image does not show it, say 'Answer: unknown'."
+    )
+
+
+# Templates and versions that cannot work are refused with the suite.
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ('prompt: {template: "{% if %}"}', "line 1"),
+        ("prompt: {version: v9}", "one of paper, v1"),
+        ("prompt: {answer_mode: likelihood}", "answered in words"),
+    ],
+)
+def test_faults_of_a_prompt(prompt: str, told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=told):
+        load_suite(SUITE.replace("PROMPT", prompt))
+
+
+def task_of(suite: str, name: str) -> TaskSpec:
+    return next(task for task in builtin_suite(suite).tasks if task.name == name)
+
+
+# The questions that come with real micrographs are read whole, each as the kind of question that it is.
+@pytest.mark.data
+def test_real_questions(real_data: Path) -> None:
+    task = task_of("questions", "questions")
+    found = open_dataset(task.dataset, real_data / "derived_vqa", task.kind)
+    kinds = Counter(sample.truth.answer.kind for sample in found if sample.truth.answer)
+    assert kinds == {AnswerKind.CHOICE: 36, AnswerKind.NUMBER: 28}
+    size = task_of("paper", "mean-size")
+    sizes = [sample.truth.answer for sample in open_dataset(size.dataset, real_data, TaskKind.VQA)]
+    assert len(sizes) == 10
+    assert all(answer is not None and answer.unit == "um" and answer.number for answer in sizes)
