@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Hashable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -28,14 +28,20 @@ class _Lane:
     waiting: deque[asyncio.Future[int]] = field(default_factory=deque)
     """Oldest first; each gets the round of the pace when its turn comes."""
 
+    @property
+    def open(self) -> bool:
+        """Whether a call waits that the rate limit lets through."""
+        return bool(self.waiting) and self.pace.under_way < self.pace.limit
+
 
 class RemoteQueue:
     """Asks a `RemoteAnswerer` on the event loop, as fast as its provider takes questions.
 
     The counterpart of `runtime.scheduler.Scheduler`, with the same face. Calls that count against the same
-    rate limit (see `RemoteAnswerer.rate_limit_of`) take turns in order of arrival. Once the provider has said
-    when to come back, calls are refused until then with the delay that is left, without asking: callers own
-    the retries, here nothing is tried twice. A caller who leaves takes the call at the provider along.
+    rate limit (see `RemoteAnswerer.rate_limit_of`) take turns in order of arrival, and the rate limits take
+    turns with each other. Once the provider has said when to come back, calls are refused until then with the
+    delay that is left, without asking: callers own the retries, here nothing is tried twice. A caller who
+    leaves takes the call at the provider along.
 
     Args:
         name: of the model, for metrics.
@@ -55,7 +61,7 @@ class RemoteQueue:
             name, settings.max_queue, settings.max_pending_bytes, self._delay_s, metrics
         )
         self._model: RemoteAnswerer | None = None
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: OrderedDict[str, _Lane] = OrderedDict()
         self._seconds_per_call = 1.0
 
     async def start(self) -> ModelCard:
@@ -168,12 +174,16 @@ class RemoteQueue:
             self._observe_depth()
 
     def _give_turns(self) -> None:
-        for lane in self._lanes.values():
-            while lane.waiting and self._under_way < self._most and lane.pace.under_way < lane.pace.limit:
-                turn = lane.waiting.popleft()
-                if not turn.done():
-                    turn.set_result(lane.pace.begin())
-                    self._observe_calls()
+        while self._under_way < self._most:
+            name = next((name for name, lane in self._lanes.items() if lane.open), None)
+            if name is None:
+                return
+            self._lanes.move_to_end(name)  # or a busy one would keep all places from the others
+            lane = self._lanes[name]
+            turn = lane.waiting.popleft()
+            if not turn.done():
+                turn.set_result(lane.pace.begin())
+                self._observe_calls()
 
     def _end(self, lane: _Lane) -> None:
         lane.pace.end()

@@ -144,6 +144,14 @@ async def test_the_bound_on_calls_at_once() -> None:
         assert provider.most == 3
 
 
+# Many calls of one rate limit do not keep the places from another one.
+async def test_rate_limits_take_turns() -> None:
+    async with queued(max_concurrency=1) as (provider, queue, _):
+        busy = [ask(queue, f"fast-a:{number}") for number in range(40)]
+        await asyncio.gather(*busy, ask(queue, "fast-b:0"))
+        assert provider.asked.index("fast-b:0") <= 2
+
+
 # What the provider says is left holds calls back before it has to refuse any.
 async def test_what_is_left_holds_calls_back() -> None:
     async with queued() as (provider, queue, _):
