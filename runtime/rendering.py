@@ -62,6 +62,8 @@ def _stretch(channel: NDArray[Any], bounds: IntensityRange) -> NDArray[np.uint8]
     """Map `low` to 0 and `high` to 255; a channel of one intensity is black."""
     if bounds.high <= bounds.low:
         return np.zeros(channel.shape, np.uint8)
-    scaled = (channel.astype(np.float32) - bounds.low) * np.float32(255 / (bounds.high - bounds.low))
+    # float32 holds neither the large numbers of 32-bit samples exactly nor the span of the largest ones.
+    wide = np.float32 if channel.dtype.itemsize <= 2 else np.float64
+    scaled = (channel.astype(wide) - wide(bounds.low)) * wide(255 / (bounds.high - bounds.low))
     stretched: NDArray[np.uint8] = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
     return stretched

@@ -57,3 +57,20 @@ def test_channels() -> None:
 def test_flat_images(dtype: type[np.generic]) -> None:
     seen = render_rgb8(codecs.from_array(np.full((8, 8), 7, dtype)), None)
     assert not seen.image.pixels.any()
+
+
+# 32-bit samples keep their contrast, however large they are and however far apart.
+@pytest.mark.parametrize(
+    ("dark", "bright", "dtype"),
+    [
+        (4_000_000_000, 4_000_000_100, np.uint32),
+        (1e9, 1e9 + 64, np.float32),
+        (-3e38, 3e38, np.float32),
+        (0, 1e-45, np.float32),
+    ],
+)
+def test_extreme_samples(dark: float, bright: float, dtype: type[np.generic]) -> None:
+    pixels = np.array([[dark] * 8] * 4 + [[bright] * 8] * 4, dtype)
+    seen = render_rgb8(codecs.from_array(pixels), None)
+    assert seen.image.pixels[0, 0].tolist() == [0, 0, 0]
+    assert seen.image.pixels[7, 7].tolist() == [255, 255, 255]
