@@ -63,7 +63,9 @@ def _stretch(channel: NDArray[Any], bounds: IntensityRange) -> NDArray[np.uint8]
     if bounds.high <= bounds.low:
         return np.zeros(channel.shape, np.uint8)
     # float32 holds neither the large numbers of 32-bit samples exactly nor the span of the largest ones.
-    wide = channel.astype(np.float32 if channel.dtype.itemsize <= 2 else np.float64)
+    wide: NDArray[np.floating[Any]] = channel.astype(
+        np.float32 if channel.dtype.itemsize <= 2 else np.float64
+    )
     scaled = (wide - bounds.low) * (255 / (bounds.high - bounds.low))
     stretched: NDArray[np.uint8] = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
     return stretched
