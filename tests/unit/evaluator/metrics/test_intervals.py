@@ -33,16 +33,26 @@ def test_wilson_is_scipys(successes, n):
     assert 0 <= interval.low <= interval.high <= 1
 
 
-# The BCa interval of a mean is that of scipy.stats.bootstrap, up to the chance of resampling.
-def test_bca_is_scipys():
-    values = np.random.default_rng(3).exponential(2.0, 60)
-    result = one(mean(COUNTING, "mae", values), [None] * 60)
+# The BCa interval of a mean is that of scipy.stats.bootstrap, up to the chance of resampling, at the level
+# that Student's t and the factor (n - 1) / n of a resample's variance make of 95 %.
+@pytest.mark.parametrize(("count", "level"), [(12, 0.9785), (60, 0.9563)])
+def test_bca_is_scipys(count, level):
+    values = np.random.default_rng(3).exponential(2.0, count)
+    result = one(mean(COUNTING, "mae", values), [None] * count)
+    reach = stats.t.ppf(0.975, count - 1) * np.sqrt(count / (count - 1))
+    assert 1 - 2 * stats.norm.sf(reach) == pytest.approx(level, abs=1e-4)
     expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(4)
+        (values,),
+        np.mean,
+        n_resamples=20_000,
+        method="BCa",
+        confidence_level=level,
+        rng=np.random.default_rng(4),
     ).confidence_interval
     assert result.method == "bca"
     assert result.value == pytest.approx(values.mean())
-    assert (result.low, result.high) == pytest.approx((expected.low, expected.high), abs=0.1)
+    width = expected.high - expected.low
+    assert (result.low, result.high) == pytest.approx((expected.low, expected.high), abs=0.06 * width)
 
 
 # The interval covers the true mean of skewed data in about 95 of 100 cases.
