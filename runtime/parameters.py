@@ -10,9 +10,16 @@ from pydantic import ValidationError
 
 from hooke import wire
 from hooke.errors import InvalidRequestError
+from hooke.images import ImageLimits
 from hooke.v1 import mask_pb2
 from runtime.checks import Checks
 from runtime.tasks import Model, Parameters
+
+# Parameters are read before their request is admitted, so what they may come to is bounded for all models.
+ARRAY_LIMITS = ImageLimits(max_pixels=1024**2)
+"""Of an array, once it is unpacked."""
+MAX_REPEATED = 4096
+"""Most entries of a repeated field."""
 
 
 def read_parameters(checks: Checks, request: Message, model: type[Model]) -> Parameters | None:
@@ -51,6 +58,10 @@ def _values(message: Message, path: str) -> dict[str, Any]:
             continue
         value, inside = getattr(message, descriptor.name), f"{path}.{descriptor.name}"
         if descriptor.is_repeated:
+            if len(value) > MAX_REPEATED:
+                raise InvalidRequestError.of_field(
+                    inside, f"{len(value):,} are too many; at most {MAX_REPEATED:,} are taken"
+                )
             values[descriptor.name] = [
                 _value(descriptor, item, f"{inside}[{index}]") for index, item in enumerate(value)
             ]
@@ -64,7 +75,7 @@ def _value(descriptor: Any, value: Any, path: str) -> Any:
         return _enum_text(descriptor.enum_type, value)
     if isinstance(value, mask_pb2.Array):
         try:
-            return wire.array_from_proto(value)
+            return wire.array_from_proto(value, ARRAY_LIMITS)
         except InvalidRequestError as error:
             raise InvalidRequestError.of_field(path, error.message) from error
     if isinstance(value, Message):

@@ -20,6 +20,16 @@ AskRequest = inference_service_pb2.AskRequest | inference_service_pb2.StreamAskR
 
 MAX_WORDS = 4000
 """Most characters of a part of a prompt."""
+MAX_CONVERSATION = 1_000_000
+"""Most characters of a conversation: some 250,000 tokens."""
+MAX_TURNS = 1000
+"""Most turns of a conversation."""
+MAX_IMAGES = 4096
+"""Most images of a request, whatever their size: each costs time by itself."""
+MAX_LABELS = 1000
+"""Most classes to choose from."""
+MAX_LABEL = 256
+"""Most characters of the name of a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,8 @@ def read_object_request(request: ObjectRequest, model: type[Model], default: Mas
         InvalidRequestError: with one violation for each fault.
     """
     checks = Checks()
+    if isinstance(request, inference_service_pb2.CountRequest):
+        _check_number(checks, "examples", len(request.examples), MAX_IMAGES, "examples")
     _check_image(checks, request.image, "image")
     diameter = request.WhichOneof("expected_diameter")
     if diameter is not None:
@@ -146,17 +158,22 @@ def read_classify_request(
         InvalidRequestError: with one violation for each fault.
     """
     checks = Checks()
+    _check_number(checks, "examples", len(request.examples), MAX_IMAGES, "examples")
     _check_image(checks, request.image, "image")
     labels = tuple(request.labels) or tuple(dict.fromkeys(example.label for example in request.examples))
     known = frozenset(labels)
-    if len(known) != len(labels):
+    _check_number(checks, "labels", len(labels), MAX_LABELS, "classes")
+    names = {" ".join(label.split()) for label in labels}  # as they stand in a prompt
+    if len(names) != len(labels):
         checks.add("labels", "every class may stand there once")
-    if "" in known:
+    if "" in names:
         checks.add("labels", "a class has a name")
+    if any(len(label) > MAX_LABEL for label in labels):
+        checks.add("labels", f"the name of a class has at most {MAX_LABEL} characters")
     for index, example in enumerate(request.examples):
         _check_image(checks, example.image, f"examples[{index}].image")
         if example.label not in known:
-            checks.add(f"examples[{index}].label", f"{example.label!r} is none of the labels")
+            checks.add(f"examples[{index}].label", f"{example.label[:MAX_LABEL]!r} is none of the labels")
     if examples_required and not request.examples:
         checks.finish()
         raise ExamplesRequiredError(
@@ -188,9 +205,15 @@ def read_ask_request(request: AskRequest, model: type[Model]) -> WordQuestion:
         InvalidRequestError: with one violation for each fault.
     """
     checks = Checks()
+    conversation = request.conversation
+    _check_number(checks, "conversation.turns", len(conversation.turns), MAX_TURNS, "turns")
+    image_count = sum(len(turn.images) for turn in conversation.turns)
+    _check_number(checks, "conversation.turns", image_count, MAX_IMAGES, "images")
+    texts = (conversation.instructions, *(turn.text for turn in conversation.turns))
+    _check_number(checks, "conversation", sum(map(len, texts)), MAX_CONVERSATION, "characters")
     turns = tuple(
         _read_turn(checks, turn, f"conversation.turns[{index}]")
-        for index, turn in enumerate(request.conversation.turns)
+        for index, turn in enumerate(conversation.turns)
     )
     roles = [turn.role for turn in turns]
     by_turns = [TurnRole.MODEL if index % 2 else TurnRole.USER for index in range(len(turns))]
@@ -204,7 +227,7 @@ def read_ask_request(request: AskRequest, model: type[Model]) -> WordQuestion:
         checks.add("conversation.turns", "at least one image is required")
     parameters = read_parameters(checks, request, model)
     checks.finish()
-    return WordQuestion(turns, request.conversation.instructions, parameters)
+    return WordQuestion(turns, conversation.instructions, parameters)
 
 
 def moved(error: InvalidRequestError, field: str, view_field: str) -> InvalidRequestError:
@@ -224,6 +247,13 @@ def moved(error: InvalidRequestError, field: str, view_field: str) -> InvalidReq
     violations = [FieldViolation(path(found.field), found.description) for found in error.violations]
     told = "; ".join(f"{found.field}: {found.description}" for found in violations)
     return type(error)(told or f"{field}: {error.message}", metadata=error.metadata, violations=violations)
+
+
+def _check_number(checks: Checks, name: str, number: int, most: int, of_what: str) -> None:
+    """Refuse what is too many at once: to look at each would be the work that the limit spares."""
+    if number > most:
+        checks.add(name, f"{number:,} {of_what} are too many; at most {most:,} are taken")
+        checks.finish()
 
 
 def _check_image(checks: Checks, image: image_pb2.Image, name: str) -> None:

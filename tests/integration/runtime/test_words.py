@@ -264,6 +264,44 @@ async def test_faults_of_a_conversation(turns: list[conversation_pb2.Turn], fiel
     assert not fake.asked
 
 
+# What is too much at once is refused before any of it is looked at.
+@pytest.mark.parametrize(
+    ("turns", "field"),
+    [
+        ([turn("What?", *[raw_image()] * 4097)], "conversation.turns"),
+        ([turn("What?", raw_image())] * 1001, "conversation.turns"),
+        ([turn("x" * 1_000_001, raw_image())], "conversation"),
+    ],
+)
+async def test_endless_conversations(turns: list[conversation_pb2.Turn], field: str) -> None:
+    async with answering() as (fake, stub):
+        asked = pb.AskRequest(conversation=conversation_pb2.Conversation(turns=turns))
+        error = await failure(stub.Ask(asked, timeout=20))
+    assert isinstance(error, errors.InvalidRequestError)
+    assert [violation.field for violation in error.violations] == [field]
+    assert not fake.asked
+
+
+# Classes have names that can be told apart in a prompt, not too long and not too many; so have examples.
+@pytest.mark.parametrize(
+    ("labels", "example_count", "field"),
+    [
+        (["a", " "], 0, "labels"),
+        (["blood cell", "blood  cell"], 0, "labels"),
+        (["a", "x" * 257], 0, "labels"),
+        ([f"class {number}" for number in range(1001)], 0, "labels"),
+        (["a", "b"], 4097, "examples"),
+    ],
+)
+async def test_faults_of_classes(labels: list[str], example_count: int, field: str) -> None:
+    examples = [pb.ClassExample(image=raw_image(), label="a")] * example_count
+    async with answering() as (fake, stub):
+        asked = pb.ClassifyRequest(image=raw_image(), labels=labels, examples=examples)
+        error = await failure(stub.Classify(asked, timeout=20))
+    assert [violation.field for violation in error.violations] == [field]
+    assert not fake.asked + fake.scored
+
+
 # A broken image or view deep inside a conversation is named by its path, too.
 async def test_faults_of_images_in_a_conversation() -> None:
     broken = image_pb2.Image(encoded=b"no image")
