@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cellpose, forwarding, llava, proxies, sam, uploads, workers
+from benchmarks import cellpose, forwarding, llava, metrics, proxies, sam, uploads, workers
 from benchmarks.measure import Target, Times
 from benchmarks.processes import BrokenError
 
@@ -140,6 +140,14 @@ def _cellpose_table(found: cellpose.Cellpose) -> Table:
     )
 
 
+def _metrics_table(found: metrics.Metrics) -> Table:
+    return _table(
+        f"Scoring a segmentation of {metrics.OBJECTS} objects at {metrics.SIZE_PX} x {metrics.SIZE_PX}",
+        ("what", "by", "p50 ms", "p99 ms"),
+        ((row.way, row.by, row.times.p50_s * 1e3, row.times.p99_s * 1e3) for row in found.rows),
+    )
+
+
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "forwarding": (forwarding.measure, _forwarding_table),
     "uploads": (uploads.measure, _uploads_table),
@@ -148,6 +156,7 @@ PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "cellpose": (cellpose.measure, _cellpose_table),
     "llava": (llava.measure, _llava_table),
     "sam": (sam.measure, _sam_table),
+    "metrics": (metrics.measure, _metrics_table),
 }
 
 
