@@ -137,10 +137,9 @@ class Pipeline:
             return sparingly(
                 lambda size: self._segment_prompts(plan, what, embedding, size), fitting, plan.pixel_count
             )
-        at_once = plan.asked.points_per_batch or min(what.points_per_batch, fitting)
         return sparingly(
             lambda size: self._segment_everything(plan, replace(what, points_per_batch=size), embedding),
-            at_once,
+            min(what.points_per_batch, fitting),
             plan.pixel_count,
         )
 

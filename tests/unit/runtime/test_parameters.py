@@ -32,7 +32,7 @@ def _violations(request: pb.SegmentRequest) -> list[FieldViolation]:
 # An array that would be unpacked to more than parameters need is refused by its shape alone.
 def test_an_array_that_grows() -> None:
     array = mask_pb2.Array(shape=[1, 1025, 1024], data=zlib.compress(bytes(4 * 1025 * 1024)))
-    request = pb.SegmentRequest(sam={"prompts": {"mask_logits": array}})  # type: ignore[arg-type]
+    request = pb.SegmentRequest(sam={"prompts": {"mask_logits": array}})
     (violation,) = _violations(request)
     assert violation.field == "sam.prompts.mask_logits"
     assert "1048576" in violation.description
@@ -41,7 +41,7 @@ def test_an_array_that_grows() -> None:
 # A list that is too long is refused before its entries are looked at.
 def test_an_endless_list() -> None:
     prompts = parameters_pb2.SamPrompts(points=[parameters_pb2.SamPoint()] * 4097)
-    request = pb.SegmentRequest(sam={"prompts": prompts})  # type: ignore[arg-type]
+    request = pb.SegmentRequest(sam={"prompts": prompts})
     (violation,) = _violations(request)
     assert violation.field == "sam.prompts.points"
     assert "4,097" in violation.description
