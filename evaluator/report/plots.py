@@ -98,14 +98,17 @@ def profile(
     labels: Sequence[str] = (),
     *,
     joined: bool = True,
+    y_range: tuple[float, float] | None = None,
+    reference: float | None = None,
 ) -> Chart:
     """A metric with its intervals along an axis, the models side by side.
 
-    Where the axis has categories, `labels` names them, at 0, 1, 2 and so on; without, it is a number.
+    Where the axis has categories, `labels` names them, at 0, 1, 2 and so on; without, it is a number. The
+    metric runs over `y_range`, by default over all values; `reference` is a value of it to look at.
     """
     data = [datum for line in profiles for datum in line.data]
     x = x_scale(-0.5, len(labels) - 0.5) if labels else x_scale(*padded(datum.x for datum in data))
-    y = y_scale(*value_range(end for d in data for end in (d.y, d.low, d.high)))
+    y = y_scale(*(y_range or value_range(end for d in data for end in (d.y, d.low, d.high))))
     width = (x.high - x.low) / max(1, len({datum.x for datum in data}))
     step = min(0.6 * width / max(1, len(profiles)), 0.03 * (x.high - x.low))
     series = []
@@ -114,7 +117,8 @@ def profile(
         shifted = [Datum(d.x + shift, d.y, d.title, d.low, d.high) for d in line.data]
         series.append(Series(line.name, line.style, marks(x, y, shifted), joined))
     ticks = _category_ticks([Tick(x(i), label) for i, label in enumerate(labels)]) if labels else x.ticks()
-    return Chart(title, _in_words(profiles), axis, metric, ticks, y.ticks(), tuple(series))
+    rules = () if reference is None else (Rule(LEFT, y(reference), RIGHT, y(reference), "", "identity"),)
+    return Chart(title, _in_words(profiles), axis, metric, ticks, y.ticks(), tuple(series), rules)
 
 
 def reliability(name: str, style: int, data: Sequence[Datum], count: int) -> Chart:
