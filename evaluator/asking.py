@@ -11,8 +11,9 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.pacing import GivenUpError, Pacer
+from evaluator.pacing import GivenUpError
 from evaluator.records import Prediction, Sample, TaskKind
+from evaluator.sharing import Share
 from evaluator.suites import TaskSpec
 from evaluator.wording import put_into_words
 from hooke import errors
@@ -110,6 +111,10 @@ class Question:
 class Answering(Protocol):
     """What gives the answers of one model; see `Asker`."""
 
+    @property
+    def stopped(self) -> bool:
+        """True if it gives no more answers in this run."""
+
     async def ask(self, question: Question, sample: Sample, attempt: int) -> Answer:
         """Answer a question about a sample."""
 
@@ -119,54 +124,70 @@ class Asker:
 
     Args:
         client: reaches the models; makes each call once and fails at once where nobody listens.
-        pacer: of the model.
+        share: of the run in asking the model.
         timeout_s: deadline of each call.
         identity: what the model must be; None: whatever the first answer says.
+        most_failed: samples that may fail before the model is asked nothing more; None: all.
     """
 
     def __init__(
-        self, client: AsyncClient, pacer: Pacer, timeout_s: float, identity: Identity | None
+        self,
+        client: AsyncClient,
+        share: Share,
+        timeout_s: float,
+        identity: Identity | None,
+        most_failed: int | None,
     ) -> None:
         self._client = client
-        self._pacer = pacer
+        self._share = share
         self._timeout_s = timeout_s
         self._identity = identity
+        self._most_failed = most_failed
+        self._failed = 0
+
+    @property
+    def stopped(self) -> bool:
+        """True if nothing more is asked of the model in this run."""
+        return self._share.stopped
 
     async def ask(self, question: Question, sample: Sample, attempt: int) -> Answer:
         """Ask until there is an answer or no hope of one; a bounded number of times.
 
         Raises:
-            StoppedError: the run stops; nothing is known of the sample.
+            StoppedError: nothing more is asked; nothing is known of the sample.
             ModelChangedError: somebody else answered.
         """
+        share, pacer = self._share, self._share.pacer
         tries = refusals = 0
         while True:
             try:
-                turn = await self._pacer.turn()
+                turn = await share.turn()
             except GivenUpError as error:
-                return _failure(question, sample, attempt, error.cause)
+                return self._failure(question, sample, attempt, error.cause)
             sent = time.monotonic()
             try:
                 result = await self._call(question, sample)
             except errors.HookeError as error:
                 passing = _may_pass(error)
                 if passing or isinstance(error, errors.DeadlineExceededError):
-                    self._pacer.failed(turn, error)
+                    pacer.failed(turn, error)
                 else:
-                    self._pacer.alive()
+                    pacer.alive()
                 refused = isinstance(error, _REFUSALS)
                 refusals += refused
                 tries += not refused and not turn.probing
                 if not passing or tries >= MOST_TRIES or refusals >= MOST_REFUSALS:
-                    return _failure(question, sample, attempt, error)
+                    return self._failure(question, sample, attempt, error)
             else:
                 latency_s = time.monotonic() - sent
                 waited_s = result.cost.total_s - result.cost.compute_s
-                self._pacer.answered(waited_s=waited_s, compute_s=result.cost.compute_s)
+                pacer.answered(waited_s=waited_s, compute_s=result.cost.compute_s)
+                answer = _answer(question, sample, attempt, result, latency_s)
+                share.pay(_price(answer.prediction))
                 self._check(question.model, result)
-                return _answer(question, sample, attempt, result, latency_s)
+                return answer
             finally:
-                self._pacer.done()
+                share.done()
 
     async def _call(self, question: Question, sample: Sample) -> Result:
         spec = question.spec
@@ -212,6 +233,12 @@ class Asker:
         elif now != self._identity:
             raise ModelChangedError(model, self._identity, now)
 
+    def _failure(self, question: Question, sample: Sample, attempt: int, error: errors.HookeError) -> Answer:
+        self._failed += 1
+        if self._most_failed is not None and self._failed > self._most_failed:
+            self._share.stop(f"{self._failed} of its samples failed, {self._most_failed} may")
+        return _failure(question, sample, attempt, error)
+
 
 def _may_pass(error: errors.HookeError) -> bool:
     """True if another call may do better."""
@@ -223,6 +250,11 @@ def _may_pass(error: errors.HookeError) -> bool:
 def identity_of(prediction: Prediction) -> Identity:
     """Who gave an answer."""
     return Identity(prediction.provenance["model_version"], prediction.provenance["weights_digest"])
+
+
+def _price(prediction: Prediction) -> int | None:
+    """Millionths of a US dollar that an answer cost; None: somebody charges an unknown price."""
+    return None if prediction.price_missing else prediction.cost_micro_usd or 0
 
 
 def _failure(question: Question, sample: Sample, attempt: int, error: errors.HookeError) -> Answer:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
-from evaluator.pacing import Pace, Pacer
+from evaluator.sharing import Line, ModelLimit, Share
+from evaluator.spending import Purse
 
 
 class Control:
@@ -24,7 +24,7 @@ class Control:
         self.cancelled = False
         self.interrupted = False
         self._ending = False
-        self._pacers: list[Pacer] = []
+        self._shares: list[Share] = []
 
     @property
     def stopping(self) -> bool:
@@ -48,14 +48,20 @@ class Control:
         """Say that it is too late to cancel the run."""
         self._ending = True
 
-    def pacer(self, pace: Pace) -> Pacer:
-        """A pacer that stops with the run."""
-        pacer = Pacer(pace, asyncio.get_running_loop().time)
-        self._pacers.append(pacer)
+    def share(self, line: Line, limit: ModelLimit | None = None, purse: Purse | None = None) -> Share:
+        """A share that stops with the run; `leave` ends it."""
+        share = line.share(limit, purse)
+        self._shares.append(share)
         if self.stopping:
-            pacer.stop()
-        return pacer
+            share.stop()
+        return share
+
+    def leave(self) -> None:
+        """Leave every line; nothing may be in flight any more."""
+        for share in self._shares:
+            share.leave()
+        self._shares.clear()
 
     def _stop(self) -> None:
-        for pacer in self._pacers:
-            pacer.stop()
+        for share in self._shares:
+            share.stop()

@@ -1,15 +1,15 @@
 """How fast a model is asked, and when to stop asking it.
 
-Each model of a run has one `Pacer`. It starts with few calls at a time, allows more while calls do not wait
-longer than they compute and fewer where they wait long, halves them when the model says that it is full,
-waits as long as it says, and goes down to one call, further and further apart, while the model does not
-answer at all. A model from which nothing has come for the whole of its patience is given up: nobody waits
-for ever.
+Each model has one `Pacer`, whatever the number of runs that ask it. It starts with few calls at a time,
+allows more while calls do not wait longer than they compute and fewer where they wait long, halves them when
+the model says that it is full, waits as long as it says, and goes down to one call, further and further
+apart, while the model does not answer at all. A model from which nothing has come for the whole of its
+patience is given up: nobody waits for ever. Who has the next call is up to `evaluator.sharing`.
 """
 
 from __future__ import annotations
 
-import asyncio
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class GivenUpError(Exception):
 
 
 class StoppedError(Exception):
-    """The run is stopping: nothing new is sent."""
+    """Nothing more is asked: the run is stopping, or has used up what it may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,14 @@ class Turn:
 
 
 class Pacer:
-    """The pace of one model in one run. Whoever came first has the first turn.
+    """The pace of one model.
 
     Args:
         pace: bounds.
         now: seconds of a clock that never goes back.
+
+    Attributes:
+        given_up: the last thing that the model said before it was given up; None: it was not.
     """
 
     def __init__(self, pace: Pace, now: Callable[[], float]) -> None:
@@ -82,48 +85,27 @@ class Pacer:
         self._failures = 0
         self._failing_since: float | None = None
         self._not_before = 0.0
-        self._given_up: HookeError | None = None
-        self._stopped = False
-        self._line = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self.given_up: HookeError | None = None
 
     @property
     def limit(self) -> int:
         """Calls that may be in flight now."""
         return int(self._limit)
 
-    def stop(self) -> None:
-        """Give no more turns; whoever waits for one is told."""
-        self._stopped = True
-        self._changed.set()
+    def wait_s(self) -> float:
+        """Seconds until another call may begin; infinite: not before one that is in flight is done."""
+        if self._in_flight >= self.limit:
+            return math.inf
+        return max(0.0, self._not_before - self._now())
 
-    async def turn(self) -> Turn:
-        """Wait for leave to make a call; `done` ends it.
-
-        Raises:
-            GivenUpError, StoppedError: there will be none.
-        """
-        async with self._line:
-            while True:
-                if self._stopped:
-                    raise StoppedError
-                if self._given_up is not None:
-                    raise GivenUpError(self._given_up)
-                wait_s = self._not_before - self._now()
-                if wait_s <= 0 and self._in_flight < self.limit:
-                    self._in_flight += 1
-                    return Turn(self._epoch, probing=self._failures > 0)
-                self._changed.clear()
-                try:
-                    async with asyncio.timeout(wait_s if wait_s > 0 else None):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
+    def begin(self) -> Turn:
+        """Begin a call; `done` ends it."""
+        self._in_flight += 1
+        return Turn(self._epoch, probing=self._failures > 0)
 
     def done(self) -> None:
-        """End a turn, however its call ended."""
+        """End a call, however it ended."""
         self._in_flight -= 1
-        self._changed.set()
 
     def answered(self, *, waited_s: float, compute_s: float) -> None:
         """Note an answer, and how long the service had it wait and computed."""
@@ -148,21 +130,15 @@ class Pacer:
         if self._failing_since is None:
             self._failing_since = now
         elif now - self._failing_since >= self._pace.patience_s:
-            self.give_up(error)
+            self.given_up = error
         if turn.epoch == self._epoch:  # of the calls that were under way together, one speaks for all
             self._epoch += 1
             self._failures += 1
             self._threshold = max(1.0, self._limit / 2)
             self._limit = 1.0 if isinstance(error, UnavailableError) else self._threshold
-        self._not_before = max(self._not_before, now + self._wait_s(error))
-        self._changed.set()
+        self._not_before = max(self._not_before, now + self._pause_s(error))
 
-    def give_up(self, error: HookeError) -> None:
-        """Give no more turns because of an error that every call would meet."""
-        self._given_up = error
-        self._changed.set()
-
-    def _wait_s(self, error: HookeError) -> float:
+    def _pause_s(self, error: HookeError) -> float:
         if error.retry_after_s is not None:
             return min(error.retry_after_s, self._pace.patience_s)
         doublings = min(self._failures - 1, 30)

@@ -17,10 +17,11 @@ from evaluator.catalogue import Catalogue, DatasetChangedError
 from evaluator.control import Control
 from evaluator.imports import ImportedAsker
 from evaluator.lanes import Lane, LaneWorker
-from evaluator.pacing import GivenUpError, Pace, StoppedError
+from evaluator.pacing import GivenUpError, Pace, Pacer, StoppedError
 from evaluator.preparing import OpenTask, data_dir_of, models_of, not_ready, open_task, suite_of
 from evaluator.reporting import remove_report, summary_of, write_run_report
 from evaluator.runs import RunRecord, TaskPlan, TaskRecord
+from evaluator.sharing import Line, Lines
 from evaluator.store import RunStore
 from evaluator.suites import Suite
 from evaluator.threads import on
@@ -92,6 +93,7 @@ class Runner:
         self._data_root = data_root
         self._limits = limits
         self._threads = threads
+        self._lines = Lines(limits.pace)
 
     async def run(self, run: RunRecord, control: Control) -> Ending | None:
         """Do what is left of a run.
@@ -109,6 +111,7 @@ class Runner:
                 return Ending(EvaluationState.FAILED, _explain(run, cause))
             return None if control.interrupted else Ending(EvaluationState.CANCELLED, "Cancelled.")
         finally:
+            control.leave()
             await asyncio.wrap_future(self._store.release(run.evaluation_id))
 
     async def _prepare(self, run: RunRecord, control: Control) -> _Prepared:
@@ -135,20 +138,21 @@ class Runner:
 
     async def _list_models(self, control: Control) -> Mapping[str, ModelInfo]:
         """Ask the gateway, which may still be starting, for its models."""
-        pacer = control.pacer(self._limits.pace)
+        now = asyncio.get_running_loop().time
+        share = control.share(Line("the gateway", Pacer(self._limits.pace, now), now))
         while True:
             try:
-                turn = await pacer.turn()
+                turn = await share.turn()
             except GivenUpError as error:
                 raise error.cause from error
             try:
                 infos = await self._client.models(timeout_s=self._limits.call_timeout_s)
             except (UnavailableError, ResourceExhaustedError, DeadlineExceededError) as error:
-                pacer.failed(turn, error)
+                share.pacer.failed(turn, error)
             else:
                 return {info.name: info for info in infos}
             finally:
-                pacer.done()
+                share.done()
 
     async def _send(self, prepared: _Prepared, control: Control) -> None:
         """Take every lane as far as it goes, all at the same time."""
@@ -174,8 +178,9 @@ class Runner:
                 else:
                     if model not in askers:
                         identity = await self._identity(task, model, of_task=False)
-                        pacer = control.pacer(self._limits.pace)
-                        askers[model] = Asker(self._client, pacer, self._limits.call_timeout_s, identity)
+                        share = control.share(self._lines.line(model))
+                        timeout_s = self._limits.call_timeout_s
+                        askers[model] = Asker(self._client, share, timeout_s, identity, most_failed=None)
                     asker = askers[model]
                 lanes.append(
                     Lane(
