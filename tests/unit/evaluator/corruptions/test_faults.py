@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,3 +218,10 @@ def test_the_same_on_every_machine():
         for kind, image in IMAGES.items()
     }
     assert json.loads(found.stdout) == here
+
+
+# The page about them has every fault, in this order, with its severities.
+def test_the_page_has_them_all():
+    page = (Path(__file__).parents[4] / "docs" / "robustness.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", page, re.MULTILINE)
+    assert rows == [(fault.name, fault.scale) for fault in FAULTS.values()]
