@@ -3,6 +3,8 @@
 Unlike `seg_accuracy` it asks how well the scores tell right objects from wrong ones: the objects of all
 images are ranked together by their scores, and precision is averaged over recall (Lin et al., ECCV 2014).
 Without scores there is no such ranking, and no such number.
+
+The library is imported where it is called: it takes OpenCV with it where that is installed.
 """
 
 from __future__ import annotations
@@ -12,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
-from faster_coco_eval import mask as run_lengths
 from numpy.typing import NDArray
 
 from evaluator.metrics.catalogue import COCO_AP
@@ -104,7 +104,10 @@ def estimates(images: Sequence[ScoredImage]) -> tuple[Estimate, ...]:
 
 def _evaluation(
     images: Sequence[ScoredImage], truths: list[dict[str, Any]], found: list[dict[str, Any]]
-) -> COCOeval_faster:
+) -> Any:
+    """The library's evaluation, accumulated."""
+    from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415  (see above)
+
     sizes = [image.truth.shape for image in images]
     truth = COCO(
         {
@@ -139,6 +142,8 @@ def _objects(labels: LabelImage) -> list[tuple[dict[str, Any], int]]:
     All objects in one pass over the image, column by column as COCO has it: a mask of the whole image for
     each of 900 objects would take a second.
     """
+    from faster_coco_eval import mask as run_lengths  # noqa: PLC0415
+
     flat = labels.ravel(order="F")
     if not flat.size:
         return []
