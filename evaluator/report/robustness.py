@@ -89,10 +89,10 @@ def scale(fault: str) -> str:
 def meaning(task: TaskSummary) -> str:
     """How to read ratios and areas."""
     better = {find(model.strict, task.headline).higher_is_better for model in task.models}
-    harmful = ", below it does" if better == {True} else ", above it does" if better == {False} else ""
+    harm = ", below it there is" if better == {True} else ", above it there is" if better == {False} else ""
     return (
-        f"{task.headline} (strict) of struck images in parts of that of the same images clean: at 1 a fault "
-        f"does no harm{harmful}. The area is the mean height of the curve from severity 0 to the last. "
+        f"{task.headline} (strict) of the images with a fault, divided by that of the same images without it: "
+        f"at 1 there is no harm{harm}. The area is the mean height of the curve from severity 0 to the last. "
         "Intervals are paired by image."
     )
 
