@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
-from segment_anything.utils.amg import generate_crop_boxes
+from segment_anything.utils.amg import (
+    MaskData,
+    batched_mask_to_box,
+    generate_crop_boxes,
+    mask_to_rle_pytorch,
+    remove_small_regions,
+    rle_to_mask,
+)
+from torchvision.ops.boxes import nms
 
 from hooke import masks
 from hooke.errors import ImageTooLargeError, InvalidRequestError
@@ -54,7 +63,7 @@ def segment_everything(
     Returns:
         `rles` in the library's order, their predicted IoU as `scores`; the caller adds the parameters.
     """
-    generator = SamAutomaticMaskGenerator(
+    generator = FrugalGenerator(
         sam,
         points_per_side=grid.points_per_side,
         points_per_batch=grid.points_per_batch,
@@ -84,3 +93,32 @@ def segment_everything(
         scores=np.clip(scores, 0, 1),
         rles=masks.encode_counts([record["segmentation"]["counts"] for record in records]),
     )
+
+
+class FrugalGenerator(SamAutomaticMaskGenerator):  # type: ignore[misc]  # the library publishes no types
+    """The library's generator; but it never has more than one mask as pixels when it removes small regions.
+
+    The library has all of them at once, twice: thousands of masks times the size of the image.
+    """
+
+    @staticmethod
+    def postprocess_small_regions(mask_data: MaskData, min_area: int, nms_thresh: float) -> MaskData:
+        """Remove small regions and holes, then masks whose boxes have become much the same."""
+        rles = mask_data["rles"]
+        if not rles:
+            return mask_data
+        boxes = []
+        changed: dict[int, dict[str, Any]] = {}
+        for index, rle in enumerate(rles):
+            filled, has_filled = remove_small_regions(rle_to_mask(rle), min_area, mode="holes")
+            cleaned, has_cleaned = remove_small_regions(filled, min_area, mode="islands")
+            mask = torch.as_tensor(cleaned)[None]
+            boxes.append(batched_mask_to_box(mask)[0])
+            if has_filled or has_cleaned:
+                changed[index] = mask_to_rle_pytorch(mask)[0]
+        found = torch.stack(boxes)
+        untouched_first = torch.tensor([float(index not in changed) for index in range(len(boxes))])
+        for index, rle in changed.items():
+            rles[index], mask_data["boxes"][index] = rle, found[index]
+        mask_data.filter(nms(found.float(), untouched_first, nms_thresh))
+        return mask_data
