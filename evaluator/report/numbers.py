@@ -147,3 +147,10 @@ def ranked(task: TaskSummary) -> tuple[ModelSummary, ...]:
         return (False, -estimate.value if estimate.higher_is_better else estimate.value)
 
     return tuple(sorted(task.models, key=key))
+
+
+FILTERS = {
+    write.__name__: write
+    for write in (dollars, interval, method, moment, number, percent, probability, seconds, short, verdict)
+}
+"""What templates write numbers with."""

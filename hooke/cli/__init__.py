@@ -13,6 +13,7 @@ from hooke import Tls
 from hooke._channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from hooke.cli.ask import ask
 from hooke.cli.classify import classify
+from hooke.cli.compare import compare
 from hooke.cli.count import count
 from hooke.cli.doctor import doctor
 from hooke.cli.evaluate import evaluate
@@ -30,6 +31,10 @@ app = typer.Typer(
 )
 for command in (models, segment, count, classify, ask, evaluate, doctor):
     app.command()(command)
+
+reports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Work with reports of evaluations.")
+reports.command()(compare)
+app.add_typer(reports, name="report")
 
 
 def _show_version(wanted: bool) -> None:
@@ -76,6 +81,7 @@ def root(
       hooke segment cells.tif                masks, outlines and measurements
       hooke ask cells.png "What is shown?"   an answer in words
       hooke evaluate demo                    how good are the models?
+      hooke report compare BEFORE AFTER      what has changed between two runs?
 
     \b
     Exit codes:
@@ -83,6 +89,7 @@ def root(
       1    something failed, for some or all inputs
       2    the command line is wrong
       3    no server answers at the address
+      4    a figure is beyond what --fail-under or --fail-over allow
       130  interrupted
     """
     if (tls_cert is None) != (tls_key is None):

@@ -16,7 +16,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from hooke import AsyncClient
-from hooke.cli import options, report
+from hooke.cli import gate, options, report
 from hooke.cli.session import ExitCode, Session
 from hooke.errors import InvalidRequestError
 from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
@@ -44,6 +44,23 @@ New = Annotated[bool, typer.Option("--new", help="Begin afresh, even if the same
 Cancel = Annotated[
     str | None,
     typer.Option("--cancel", metavar="ID", help="Stop the evaluation of this id instead."),
+]
+
+FailUnder = Annotated[
+    list[str] | None,
+    typer.Option(
+        gate.UNDER,
+        metavar="[TASK/[MODEL/]]METRIC=VALUE",
+        help="Fail if this metric (strict) is below the value; may be repeated; * is any task or model.",
+    ),
+]
+FailOver = Annotated[
+    list[str] | None,
+    typer.Option(
+        gate.OVER,
+        metavar="[TASK/[MODEL/]]METRIC=VALUE",
+        help="Fail if this metric (strict), of which lower is better, is above the value; may be repeated.",
+    ),
 ]
 
 _REPORT_TIMEOUT_S = 15 * 60.0
@@ -75,6 +92,8 @@ def evaluate(
     out: Out = None,
     new: New = False,
     cancel: Cancel = None,
+    fail_under: FailUnder = None,
+    fail_over: FailOver = None,
     address: options.Address = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -83,11 +102,15 @@ def evaluate(
     The work is done by the evaluator: it goes on if this command is interrupted, and the same command again
     follows it, finishes what is missing, or shows the report of what is finished.
 
+    With --fail-under and --fail-over it fails with exit code 4, once the report is there, if a figure is
+    worse than what you allow, or undefined, or not in the report.
+
     \b
     Examples:
       hooke evaluate demo
       hooke evaluate suite.yaml --data /data/dsb2018 --model classical --limit 100
       hooke evaluate demo --new --out report
+      hooke evaluate demo --fail-under seg_accuracy@0.5=0.7 --fail-over counting/classical/mae=2
       hooke evaluate --cancel 3f2a
     """
     session = options.session_of(context, address, as_json)
@@ -99,9 +122,10 @@ def evaluate(
         return
     if suite is None:
         raise typer.BadParameter("name a suite, for example demo.", param_hint="SUITE")
+    bounds = gate.bounds_of(fail_under or (), fail_over or ())
     order = _order(suite, data, model or [], limit)
     with session.reporting():
-        raise typer.Exit(asyncio.run(_evaluate(session, order, out, new=new)))
+        raise typer.Exit(asyncio.run(_evaluate(session, order, out, bounds, new=new)))
 
 
 async def _cancel(session: Session, evaluation_id: str) -> Evaluation:
@@ -110,7 +134,9 @@ async def _cancel(session: Session, evaluation_id: str) -> Evaluation:
         return await client.cancel_evaluation(evaluation_id)
 
 
-async def _evaluate(session: Session, order: Order, out: Path | None, *, new: bool) -> ExitCode:
+async def _evaluate(
+    session: Session, order: Order, out: Path | None, bounds: Sequence[gate.Bound], *, new: bool
+) -> ExitCode:
     async with session.client() as client:
         await client.serving(timeout_s=session.connect_s)
         evaluation = await _create(client, session, order, new=new)
@@ -123,10 +149,12 @@ async def _evaluate(session: Session, order: Order, out: Path | None, *, new: bo
                 f"To stop it: hooke evaluate --cancel {evaluation.evaluation_id}"
             )
             raise
-        await _show(client, session, evaluation, out or _default_folder(evaluation))
+        passed = await _show(client, session, evaluation, out or _default_folder(evaluation), bounds)
     if evaluation.state is EvaluationState.FAILED and order.data_dir:
         session.say("Mind that the evaluator must see the folder of --data at the same path.")
-    return ExitCode.OK if evaluation.state is EvaluationState.SUCCEEDED else ExitCode.FAILED
+    if evaluation.state is not EvaluationState.SUCCEEDED:
+        return ExitCode.FAILED
+    return ExitCode.OK if passed else ExitCode.GATE
 
 
 def _order(suite: str, data: str | None, models: Sequence[str], limit: int | None) -> Order:
@@ -220,7 +248,14 @@ class _Bars:
                 self._session.say(f"{title}: {found.done_count} samples done{note and ', '}{note}.")
 
 
-async def _show(client: AsyncClient, session: Session, evaluation: Evaluation, folder: Path) -> None:
+async def _show(
+    client: AsyncClient,
+    session: Session,
+    evaluation: Evaluation,
+    folder: Path,
+    bounds: Sequence[gate.Bound],
+) -> bool:
+    """Fetch and show the report; True if no bound is broken."""
     index: Path | None = None
     content = None
     if any(each.done_count for each in evaluation.task_progress):
@@ -236,8 +271,14 @@ async def _show(client: AsyncClient, session: Session, evaluation: Evaluation, f
         else:
             index = report.unpack(archive, folder)
             content = report.read(folder)
+    checks = gate.checks(bounds, content)
     session.show(
-        {"evaluation": evaluation, "index_html": None if index is None else str(index), "report": content},
+        {
+            "evaluation": evaluation,
+            "index_html": None if index is None else str(index),
+            "report": content,
+            "gate": checks,
+        },
         *(() if content is None else report.tables(content)),
     )
     if evaluation.state is not EvaluationState.SUCCEEDED:
@@ -246,6 +287,10 @@ async def _show(client: AsyncClient, session: Session, evaluation: Evaluation, f
         )
     if index is not None:
         session.say(f"Report: {index}", "bold")
+    broken = [check for check in checks if not check.passed]
+    for check in broken:
+        session.say(f"{check.bound.option}: {check}", "bold red")
+    return not broken
 
 
 def _words(state: EvaluationState) -> str:

@@ -49,6 +49,8 @@ class ExitCode(IntEnum):
     """The command line is wrong."""
     UNREACHABLE = 3
     """No server answers at the address."""
+    GATE = 4
+    """A figure is beyond what --fail-under or --fail-over allow."""
     INTERRUPTED = 130
 
 

@@ -1,0 +1,110 @@
+"""A report folder, read back: the summary from `report.json`, every answer from `samples.parquet`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from evaluator.judging import Judged
+from evaluator.records import RunSummary, SampleRow, SampleScore
+from evaluator.report.samples_file import METRIC
+from evaluator.report.serialise import read_json
+from hooke.errors import InvalidRequestError
+from hooke.types import SampleOutcome
+
+_SCORE = (
+    "sample_id",
+    "position",
+    "source",
+    "cluster",
+    "outcome",
+    "answer",
+    "truth",
+    "trivial",
+    "error_reason",
+    "details",
+)
+_PROMPT = ("prompt_version", "prompt_sha256")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunReport:
+    """A report.
+
+    Attributes:
+        summary: its figures.
+        samples: the path of its `samples.parquet`.
+    """
+
+    summary: RunSummary
+    samples: Path
+
+    def judged(self, task: str, model: str) -> dict[str, Judged]:
+        """Sample id -> what is known of a model's answer, of the samples that did not fail."""
+        names = parquet.read_schema(self.samples).names
+        metrics = [name for name in names if name.startswith(METRIC)]
+        rows = self._rows(task, model, (*_SCORE, *metrics))
+        found = (_judged(task, model, row) for row in rows if row["outcome"] != SampleOutcome.FAILED)
+        return {judged.row.sample_id: judged for judged in found}
+
+    def prompts(self, task: str, model: str) -> tuple[str, ...]:
+        """Version and hash of every template that a model was asked with, sorted."""
+        rows = self._rows(task, model, _PROMPT)
+        told = {(row["prompt_version"], row["prompt_sha256"]) for row in rows if row["prompt_sha256"]}
+        return tuple(sorted(f"{version} {sha256}" for version, sha256 in told))
+
+    def _rows(self, task: str, model: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+        wanted = (compute.field("task") == task) & (compute.field("model") == model)
+        table = parquet.read_table(self.samples, columns=list(columns), filters=wanted)
+        rows: list[dict[str, Any]] = table.to_pylist()
+        return rows
+
+
+def read_folder(folder: Path) -> RunReport:
+    """Read a report folder.
+
+    Raises:
+        InvalidRequestError: it holds no report, or one of a version without `samples.parquet`.
+    """
+    numbers, samples = folder / "report.json", folder / "samples.parquet"
+    if not numbers.is_file():
+        raise InvalidRequestError(f"{folder} holds no report: report.json is missing")
+    summary = read_json(numbers.read_text(encoding="utf-8"))
+    if not samples.is_file():
+        raise InvalidRequestError(
+            f"{folder} has no samples.parquet, which reports of earlier versions lack; evaluate again"
+        )
+    try:
+        parquet.read_schema(samples)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InvalidRequestError(f"{samples} cannot be read: {error}") from error
+    return RunReport(summary, samples)
+
+
+def _judged(task: str, model: str, row: Mapping[str, Any]) -> Judged:
+    metrics = {
+        name.removeprefix(METRIC): value
+        for name, value in row.items()
+        if name.startswith(METRIC) and value is not None
+    }
+    return Judged(
+        SampleRow(row["sample_id"], row["position"], row["source"], {}, row["cluster"]),
+        SampleScore(
+            task=task,
+            model=model,
+            sample_id=row["sample_id"],
+            outcome=SampleOutcome(row["outcome"]),
+            metrics=metrics,
+            answer=row["answer"],
+            truth=row["truth"],
+            details=json.loads(row["details"]),
+            trivial=row["trivial"],
+            error_reason=row["error_reason"],
+        ),
+    )

@@ -1,0 +1,74 @@
+"""The comparison of two runs as files: `comparison.json` for programs, `index.html` for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from evaluator.contrast.records import Change, RunContrast
+from evaluator.metrics.catalogue import METRICS
+from evaluator.report import numbers
+from evaluator.report.charts import Scale
+from evaluator.report.serialise import plain
+
+FORMAT_VERSION = 1
+"""Of `comparison.json`; counts up when a field goes or changes its meaning."""
+
+MEANING = (
+    "Differences are second minus first, over the samples that both runs have and on which neither failed, "
+    "with paired 95 % intervals. The headline metrics are tested, and their p-values corrected for their "
+    "number (Holm); a change with p of 0.05 or more may well be chance. The p-values of the other metrics "
+    "are not corrected: they are there to look at."
+)
+
+
+def contrast_files(found: RunContrast) -> Mapping[str, bytes]:
+    """Name -> content of every file."""
+    return {"comparison.json": _json(found).encode(), "index.html": _html(found).encode()}
+
+
+def _json(found: RunContrast) -> str:
+    """Every field of the records, and the verdict on each headline metric."""
+    content = plain(found)
+    for contrast, told in zip(found.contrasts, content["contrasts"], strict=True):
+        told["verdict"] = contrast.changes[0].verdict
+    return json.dumps(
+        {"format_version": FORMAT_VERSION, **content}, ensure_ascii=False, allow_nan=False, indent=2
+    )
+
+
+def _html(found: RunContrast) -> str:
+    """One page that needs no other file."""
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("evaluator.contrast"), PackageLoader("evaluator.report")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= numbers.FILTERS
+    environment.tests["defined_number"] = numbers.is_defined
+    style = resources.files("evaluator.report").joinpath("assets", "report.css").read_text(encoding="utf-8")
+    return environment.get_template("contrast.jinja").render(
+        found=found,
+        meaning=MEANING,
+        meanings={metric.name: metric.meaning for metrics in METRICS.values() for metric in metrics},
+        scale=_scale,
+        style=style,
+        verdicts={
+            "better": "second is better",
+            "worse": "second is worse",
+            "alike": "cannot be told apart",
+        },
+    )
+
+
+def _scale(change: Change) -> Scale:
+    """Where the bar of a difference runs: as far to either side of 0 as anything in it."""
+    difference = change.difference
+    ends = [end for end in (difference.value, difference.low, difference.high) if numbers.is_defined(end)]
+    reach = max((abs(end) for end in ends), default=0.0) or 1.0
+    return Scale(-reach, reach, 6, 134)
