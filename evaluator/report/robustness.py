@@ -91,7 +91,7 @@ def meaning(task: TaskSummary) -> str:
     better = {find(model.strict, task.headline).higher_is_better for model in task.models}
     harm = ", below it there is" if better == {True} else ", above it there is" if better == {False} else ""
     return (
-        f"{task.headline} (strict) of the images with a fault, divided by that of the same images without it: "
+        f"{task.headline} (strict) of the images with a fault, divided by that of the same ones without it: "
         f"at 1 there is no harm{harm}. The area is the mean height of the curve from severity 0 to the last. "
         "Intervals are paired by image."
     )
