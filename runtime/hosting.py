@@ -13,7 +13,7 @@ from runtime.admission import Place
 from runtime.metrics import Metrics
 from runtime.remote import RemoteQueue
 from runtime.scheduler import Computed, Limits, Scheduler
-from runtime.settings import ModelServerSettings, RemoteServerSettings
+from runtime.settings import PREFIX, ModelServerSettings, RemoteServerSettings, SettingsError
 from runtime.tasks import Answerer, Classifier, Counter, Model, ModelCard, RemoteAnswerer, Segmenter
 from runtime.workers import ChildHost, Host, LocalHost, ModelFactory, Worker
 
@@ -61,6 +61,9 @@ class HostedModel:
         factory: builds it, unloaded; usually the class itself or a partial of it.
         settings: number of workers and limits.
         metrics: of the process.
+
+    Raises:
+        SettingsError: the model cannot run on worker processes.
     """
 
     def __init__(
@@ -151,8 +154,12 @@ class HostedModel:
 def _queue(
     kind: type[Model], factory: ModelFactory, settings: ModelServerSettings, metrics: Metrics
 ) -> TaskQueue:
-    if isinstance(settings, RemoteServerSettings):
+    if issubclass(kind, RemoteAnswerer):
+        assert isinstance(settings, RemoteServerSettings), "a RemoteAnswerer is started with these"
         return RemoteQueue(kind.name, factory, settings, metrics)
+    if settings.workers and issubclass(kind, Answerer):
+        # Its tasks say while they are computed that a caller left, and hand on what is written so far.
+        raise SettingsError(f"{PREFIX}WORKERS: {kind.name} answers in words, which needs 0")
     children: list[Host] = [ChildHost(factory) for _ in range(settings.workers)]
     hosts = children or [LocalHost(factory)]
     limits = Limits(

@@ -321,7 +321,7 @@ class Classifier(Model):
 class Answerer(Model):
     """A model that answers in words. The runtime derives Classify and Count from that.
 
-    Its `sees_rgb8` must be True.
+    Its `sees_rgb8` must be True. It runs in the process of the server, never in worker processes.
     """
 
     structured_output: ClassVar[bool] = False

@@ -15,6 +15,7 @@ from hooke.v1 import conversation_pb2, image_pb2, model_service_pb2, model_servi
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
 from runtime.fakes import FakeAnswerer, serving
+from runtime.settings import SettingsError
 from runtime.tasks import AskTask
 from tests.raw_images import raw_image
 
@@ -230,6 +231,13 @@ async def test_what_a_model_that_writes_can_do() -> None:
         ]
         error = await failure(Stub(channel).Segment(pb.SegmentRequest(image=raw_image()), timeout=20))
         assert isinstance(error, errors.TaskNotSupportedError)
+
+
+# Worker processes could neither hand on pieces nor hear that a caller left, so they are refused at the start.
+async def test_no_worker_processes() -> None:
+    with pytest.raises(SettingsError, match="HOOKE_WORKERS"):
+        async with serving(FakeAnswerer, workers=1):
+            pass
 
 
 # Every fault of a conversation is named by its path.
