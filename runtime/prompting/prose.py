@@ -80,11 +80,11 @@ class AnswerLine:
 
     Attributes:
         value: what stands behind the colon, up to the end of the line.
-        rest: the lines below it.
+        end: where in the text the line below it begins.
     """
 
     value: str
-    rest: str
+    end: int
 
 
 def answer_lines(text: str, key: re.Pattern[str]) -> list[AnswerLine]:
@@ -94,12 +94,13 @@ def answer_lines(text: str, key: re.Pattern[str]) -> list[AnswerLine]:
         text: what `clean` returned.
         key: matches up to the colon; it is tried where a sentence begins.
     """
-    lines = text.split("\n")
     found = []
-    for index, line in enumerate(lines):
-        for start in (0, *(end.end() for end in _SENTENCE_END.finditer(line))):
+    end = 0
+    for line in text.split("\n"):
+        end += len(line) + 1
+        for start in (0, *(stop.end() for stop in _SENTENCE_END.finditer(line))):
             if matched := key.match(line, start):
-                found.append(AnswerLine(line[matched.end() :], "\n".join(lines[index + 1 :])))
+                found.append(AnswerLine(line[matched.end() :], end))
                 break
     return found
 

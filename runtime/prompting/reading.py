@@ -63,8 +63,8 @@ def read_text(
     # The last line of a text that was cut off may have gone on: "Count: 4" may have been to become 42.
     complete = clean(text[: text.rfind("\n") + 1]) if cut else cleaned
     if stated := answer_lines(complete, key):
-        readings = {value(line.value) for line in stated}
-        rest = stated[-1].rest + cleaned[len(complete) :]
+        readings = {value(text) for text in {line.value for line in stated}}
+        rest = complete[stated[-1].end :] + cleaned[len(complete) :]
         if len(readings) > 1:
             return Reading.unparsed("its answer lines differ")
         if mentions(rest) or refuses(rest) or takes_back(rest):

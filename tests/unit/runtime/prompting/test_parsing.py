@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 
@@ -404,3 +405,13 @@ def test_long_texts(piece: str) -> None:
     read_count_json(text, STOP)
     read_count_json("```json" + text, LENGTH)
     assert time.perf_counter() - started < 3
+
+
+# A text of many answer lines takes no more memory than a few copies of it.
+def test_many_answer_lines() -> None:
+    text = "Count: 3\n" * 5000
+    tracemalloc.start()
+    assert outcome(read_count(text, STOP, object_name="cells")) == 3
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60 * len(text)
