@@ -21,6 +21,7 @@ from evaluator.metrics import classification
 from evaluator.metrics.catalogue import METRICS
 from evaluator.metrics.intervals import estimate
 from evaluator.records import Estimate, ModelSummary, SampleRow, SampleScore, TaskKind, TaskSummary
+from evaluator.robustness import robustness_of
 from evaluator.suites import OBJECTS_AXIS, TaskSpec
 from hooke.types import SampleOutcome
 
@@ -87,6 +88,7 @@ def _summarise_model(
         latency_p50_s=float(np.percentile(latencies, 50)) if latencies else None,
         latency_p99_s=float(np.percentile(latencies, 99)) if latencies else None,
         trivial_count=sum(sample.score.trivial for sample in answered),
+        robustness=robustness_of(task, asked) if task.corruption else None,
     )
 
 

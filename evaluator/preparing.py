@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluator.asking import MODEL_TASKS
 from evaluator.datasets import Dataset, open_dataset
+from evaluator.datasets.corrupted import corrupted
 from evaluator.datasets.specs import FolderSpec
 from evaluator.imports import Imported, read_imported
 from evaluator.runs import RunSpec
@@ -77,10 +78,17 @@ def data_dir_of(spec: RunSpec, suite: Suite, data_root: Path | None) -> Path | N
 def open_task(task: TaskSpec, data_dir: Path | None, limit: int | None) -> OpenTask:
     """List the dataset of a task and read its examples.
 
+    Args:
+        task: the task.
+        data_dir: where its folder lies.
+        limit: most images; each of them comes with all its faults.
+
     Raises:
         InvalidRequestError: the folder does not hold what the suite says.
     """
     dataset = open_dataset(task.dataset, data_dir, task.kind, limit)
+    if task.corruption:
+        dataset = corrupted(dataset, task.corruption)
     examples = tuple((sample.image, str(sample.truth.label)) for sample in dataset.examples())
     return OpenTask(task, dataset, examples, read_imported(task, data_dir))
 

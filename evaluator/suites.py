@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from evaluator.corruptions.plan import FAULT_AXIS, SEVERITY_AXIS, CorruptionSpec, one_or_several
 from evaluator.datasets.specs import ClassFoldersSpec, DatasetSpec, TableSpec
 from evaluator.metrics.catalogue import HEADLINES, METRICS
 from evaluator.records import TaskKind
@@ -80,6 +81,8 @@ class TaskSpec(BaseModel):
         expected_diameter_px, expected_diameter_um: hint for models that find objects; at most one.
         prompt: how the question is put into words; by default the service's own way.
         imported: predictions made elsewhere, which are scored and compared like those of the models.
+        corruption: faults of acquisition, one or a list: every image comes clean and with each of them in
+            each of its severities, and the report says how much of the headline metric is left.
         headline: the metric to look at first; by default the one of `HEADLINES`.
         slices: axes by which results are broken down: those of the loader, and "objects" (how many there
             are, in five ranges). Empty: every axis that the data has.
@@ -95,6 +98,7 @@ class TaskSpec(BaseModel):
     expected_diameter_um: Size | None = None
     prompt: PromptSpec | None = None
     imported: tuple[ImportSpec, ...] = ()
+    corruption: Annotated[tuple[CorruptionSpec, ...], BeforeValidator(one_or_several)] = ()
     headline: str = ""
     slices: tuple[str, ...] = ()
 
@@ -115,16 +119,31 @@ class TaskSpec(BaseModel):
         repeated = _repeated([spec.model for spec in self.imported])
         if repeated:
             raise ValueError(f"imported: the model {repeated!r} stands twice")
+        self._check_corruption()
         names = [metric.name for metric in METRICS[self.kind] if not metric.calibration]
         if self.headline and self.headline not in names:
             raise ValueError(
                 f"headline: {self.headline!r} is not a metric of {self.kind}: {', '.join(names)}"
             )
-        axes = (*self.dataset.axes, *(() if self.kind is TaskKind.CLASSIFICATION else (OBJECTS_AXIS,)))
+        axes = (
+            *self.dataset.axes,
+            *((FAULT_AXIS, SEVERITY_AXIS) if self.corruption else ()),
+            *(() if self.kind is TaskKind.CLASSIFICATION else (OBJECTS_AXIS,)),
+        )
         unknown = [axis for axis in self.slices if axis not in axes]
         if unknown:
             raise ValueError(f"slices: {unknown[0]!r} is not one of {', '.join(axes) or 'none'}")
         return self
+
+    def _check_corruption(self) -> None:
+        repeated = _repeated([spec.kind for spec in self.corruption])
+        if repeated:
+            raise ValueError(f"corruption: {repeated!r} stands twice")
+        if self.corruption and self.imported:
+            raise ValueError("corruption: imported predictions were made of other images")
+        taken = sorted({FAULT_AXIS, SEVERITY_AXIS} & set(self.dataset.axes))
+        if self.corruption and taken:
+            raise ValueError(f"corruption: the dataset has an axis {taken[0]!r} of its own")
 
     @property
     def headline_metric(self) -> str:
@@ -149,10 +168,10 @@ class TaskSpec(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what is asked: kind, dataset, expected size and words; not names and descriptions."""
-        asked = self.model_dump_json(
-            include={"kind", "dataset", "expected_diameter_px", "expected_diameter_um", "prompt"}
-        )
+        """SHA-256 of what is asked: kind, dataset, faults, size and words; not names and descriptions."""
+        fields = {"kind", "dataset", "expected_diameter_px", "expected_diameter_um", "prompt"}
+        # Only where there are any: tasks without them keep the digest under which they were run before.
+        asked = self.model_dump_json(include=fields | {"corruption"} if self.corruption else fields)
         return hashlib.sha256(asked.encode()).hexdigest()
 
 

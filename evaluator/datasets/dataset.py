@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 from evaluator.records import Sample, TaskKind, Truth
 from hooke.images import PixelSize
@@ -22,6 +24,7 @@ class Content:
     image: bytes
     truth: Truth
     slices: Mapping[str, str] = field(default_factory=dict)
+    further_images: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +42,16 @@ class Item:
     slices: Mapping[str, str] = field(default_factory=dict)
     cluster: str | None = None
     label: str | None = None
+
+
+class Items(Protocol):
+    """What is listed, in a fixed order: a sequence, or what makes items when they are asked for."""
+
+    def __len__(self) -> int:
+        """Number of items."""
+
+    def __getitem__(self, index: int, /) -> Item:
+        """One item, 0 <= index < len."""
 
 
 class Dataset:
@@ -60,7 +73,7 @@ class Dataset:
         self,
         name: str,
         kind: TaskKind,
-        items: Sequence[Item],
+        items: Items,
         *,
         example_items: Sequence[Item] = (),
         labels: Sequence[str] = (),
@@ -68,27 +81,33 @@ class Dataset:
     ) -> None:
         self.name = name
         self._kind = kind
-        self._items = tuple(items)
+        self.items = items
         self._example_items = tuple(example_items)
         self._labels = tuple(labels)
         self._pixel_size = pixel_size
 
     def __len__(self) -> int:
         """Number of samples listed."""
-        return len(self._items)
+        return len(self.items)
 
     def __getitem__(self, index: int) -> Sample:
         """Read one sample."""
-        return self._sample(self._items[index])
+        return self._sample(self.items[index])
 
     def __iter__(self) -> Iterator[Sample]:
         """Read one sample after the other."""
-        for item in self._items:
-            yield self._sample(item)
+        for index in range(len(self)):
+            yield self[index]
 
     def examples(self) -> tuple[Sample, ...]:
         """The labelled images that models may look at, by class and then by name."""
         return tuple(self._sample(item) for item in self._example_items)
+
+    def over(self, items: Items) -> Dataset:
+        """The same question about other items."""
+        other = copy.copy(self)
+        other.items = items
+        return other
 
     @cached_property
     def _question(self) -> bytes:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from evaluator.records import Estimate, ModelSummary, RunSummary, TaskSummary
+from evaluator.report import robustness
 from evaluator.report.numbers import (
     COMPARISON_MEANING,
     OUTCOMES,
@@ -43,11 +44,13 @@ def render_markdown(summary: RunSummary) -> str:
 
 
 def _task(task: TaskSummary) -> list[str]:
+    faults = robustness.fault_names(task)
     parts = [
         f"## {_text(task.task)}",
         f"{_text(task.description)} Dataset: {_text(task.dataset)}, {number(task.sample_count)} samples.",
         _leaderboard(task),
         *(["### Which models differ", COMPARISON_MEANING, _comparisons(task)] if task.comparisons else []),
+        *(["### Robustness", _text(robustness.meaning(task)), _robustness(task)] if faults else []),
         "### All metrics",
         _all_metrics(task),
     ]
@@ -106,6 +109,28 @@ def _comparisons(task: TaskSummary) -> str:
         ]
         for pair in task.comparisons
     ]
+    return _table(head, rows, names=2)
+
+
+def _robustness(task: TaskSummary) -> str:
+    faults = robustness.fault_names(task)
+    steps = sorted({severity for fault in faults for severity in robustness.severities(task, fault)})
+    head = ["fault", "model", "coverage", "area", *(f"severity {severity}" for severity in steps)]
+    rows = [
+        [
+            _text(robustness.title(fault)),
+            _text(model.model),
+            percent(model.coverage),
+            _estimate(robustness.area(model, fault)),
+            *(_estimate(robustness.ratio(model, fault, severity)) for severity in steps),
+        ]
+        for fault in faults
+        for model in ranked(task)
+    ]
+    blank = ["" for _ in steps]
+    for model in ranked(task):
+        whole = _estimate(robustness.whole_area(model))
+        rows.append(["all faults", _text(model.model), percent(model.coverage), whole, *blank])
     return _table(head, rows, names=2)
 
 

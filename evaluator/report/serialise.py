@@ -8,7 +8,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluator.records import Comparison, Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
+from evaluator.records import (
+    Comparison,
+    Estimate,
+    FaultCurve,
+    ModelSummary,
+    Robustness,
+    RunSummary,
+    SeverityPoint,
+    TaskKind,
+    TaskSummary,
+)
 from hooke.errors import InvalidRequestError
 
 FORMAT_VERSION = 1
@@ -80,14 +90,32 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
         axis: {value: _estimates(estimates) for value, estimates in values.items()}
         for axis, values in content["by_slice"].items()
     }
+    robustness = content.get("robustness")  # reports of before know of none
     return ModelSummary(
         **{
             **content,
             "strict": _estimates(content["strict"]),
             "answered": _estimates(content["answered"]),
             "by_slice": by_slice,
+            "robustness": None if robustness is None else _robustness(robustness),
         }
     )
+
+
+def _robustness(content: Mapping[str, Any]) -> Robustness:
+    curves = [
+        FaultCurve(
+            curve["fault"],
+            tuple(
+                SeverityPoint(point["severity"], Estimate(**point["value"]), Estimate(**point["ratio"]))
+                for point in curve["points"]
+            ),
+            Estimate(**curve["area"]),
+        )
+        for curve in content["curves"]
+    ]
+    clean, area = Estimate(**content["clean"]), Estimate(**content["area"])
+    return Robustness(content["metric"], clean, tuple(curves), area)
 
 
 def _estimates(content: Sequence[Mapping[str, Any]]) -> tuple[Estimate, ...]:

@@ -18,6 +18,7 @@ from evaluator.report.collect import Card, Gathered, badness, right
 from evaluator.report.contents import ReportSample
 from evaluator.report.markdown import render_markdown
 from evaluator.report.pages import Line, TaskPage, model_facts, task_pages, totals
+from evaluator.report.robustness import robustness_section
 from evaluator.report.rows import RowsFile
 from evaluator.report.sample_page import Answer, SamplePage, reason, sample_page
 from evaluator.report.sections import plot_sections, slice_chart
@@ -118,6 +119,7 @@ class _Site:
                 page=page,
                 worst=[Gallery(line, gathered[line.model.model].worst) for line in page.lines],
                 plots=plot_sections(page, gathered),
+                robustness=robustness_section(page),
             )
         self._write("samples.html", "samples.jinja", current="samples")
         (self._out / "report.json").write_text(render_json(self._summary), encoding="utf-8")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import yaml
 
+from evaluator.corruptions import FAULTS, SEVERITIES
 from evaluator.metrics.catalogue import METRICS
 from evaluator.records import TaskKind
 from evaluator.suites import builtin_suite, builtin_suite_names, load_suite
@@ -68,6 +71,50 @@ def test_unknown_suite():
         (suite(dataset=FOLDERS), "suite.tasks[0]", "no truth for counting"),
         (suite(headline="accuracy"), "suite.tasks[0]", "not a metric of counting"),
         (suite(slices=["plate"]), "suite.tasks[0]", "'plate' is not one of overlap, blur, objects"),
+        (suite(corruption={"kind": "moths"}), "suite.tasks[0].corruption[0].kind", "stain_shift"),
+        (
+            suite(corruption={"kind": "jpeg", "severities": [0]}),
+            "suite.tasks[0].corruption[0].severities[0]",
+            "1",
+        ),
+        (
+            suite(corruption={"kind": "jpeg", "severities": []}),
+            "suite.tasks[0].corruption[0].severities",
+            "at least",
+        ),
+        (
+            suite(corruption={"kind": "jpeg", "severities": [2, 1]}),
+            "suite.tasks[0].corruption[0].severities",
+            "ascend",
+        ),
+        (
+            suite(corruption={"kind": "jpeg", "level": 1}),
+            "suite.tasks[0].corruption[0].level",
+            "not permitted",
+        ),
+        (suite(corruption=[{"kind": "jpeg"}, {"kind": "jpeg"}]), "suite.tasks[0]", "'jpeg' stands twice"),
+        (suite(slices=["fault"]), "suite.tasks[0]", "'fault' is not one of"),
+        (
+            suite(
+                corruption={"kind": "jpeg"},
+                imported=[{"model": "people", "table": "t.csv", "sample": "file", "answer": "count"}],
+            ),
+            "suite.tasks[0]",
+            "made of other images",
+        ),
+        (
+            suite(
+                dataset={
+                    "loader": "image_label_pairs",
+                    "image": "{fault}/{id}.png",
+                    "truth": "{id}.png",
+                    "slices": ["fault"],
+                },
+                corruption={"kind": "jpeg"},
+            ),
+            "suite.tasks[0]",
+            "an axis 'fault' of its own",
+        ),
         (suite(expected_diameter_px=0), "suite.tasks[0].expected_diameter_px", "greater than 0"),
         (suite(expected_diameter_px=5.0, expected_diameter_um=3.0), "suite.tasks[0]", "exclude each other"),
         (
@@ -183,6 +230,47 @@ def test_task_digest():
         digest(kind="segmentation"),
     ]
     assert len({digest(), *others}) == 4
+
+
+# Faults are part of what is asked; a task without any keeps the digest that it had before there were faults.
+def test_digest_of_faults():
+    plain = load_suite(suite()).tasks[0]
+    asked = plain.model_dump_json(
+        include={"kind", "dataset", "expected_diameter_px", "expected_diameter_um", "prompt"}
+    )
+    assert plain.digest == hashlib.sha256(asked.encode()).hexdigest()
+    digests = {
+        load_suite(suite(corruption=corruption)).tasks[0].digest
+        for corruption in (
+            [],
+            {"kind": "jpeg"},
+            {"kind": "jpeg", "seed": 1},
+            {"kind": "jpeg", "severities": [1]},
+            {"kind": "drift"},
+            [{"kind": "jpeg"}, {"kind": "drift"}],
+        )
+    }
+    assert len(digests) == 6
+    assert plain.digest in digests
+
+
+# One fault or several, one severity or several: a single one needs no list; both are axes to slice by.
+def test_faults_are_written_as_one_likes():
+    one = load_suite(suite(corruption={"kind": "jpeg", "severities": 3}, slices=["fault", "severity"])).tasks[
+        0
+    ]
+    several = load_suite(suite(corruption=[{"kind": "jpeg", "severities": [3]}])).tasks[0]
+    assert one.corruption == several.corruption
+    assert load_suite(suite(corruption={"kind": "jpeg"})).tasks[0].corruption[0].severities == (1, 2, 3, 4, 5)
+
+
+# The built-in suite has every fault that a grey image can have, in every severity, on two kinds of task.
+def test_robustness_has_every_fault():
+    tasks = builtin_suite("robustness").tasks
+    assert [task.kind for task in tasks] == [TaskKind.SEGMENTATION, TaskKind.COUNTING]
+    for task in tasks:
+        assert {spec.kind for spec in task.corruption} == FAULTS.keys() - {"stain_shift"}
+        assert {spec.severities for spec in task.corruption} == {SEVERITIES}
 
 
 # The digest of a suite is of everything in it, and the same every time.

@@ -210,6 +210,27 @@ def test_plots(report: Path, name: str, said: list[str]) -> None:
         assert words in text
 
 
+# Faults have a curve each, from the clean image on, with every model's line; the areas stand in a table.
+def test_robustness(report: Path) -> None:
+    nuclei, counts, classes = (page(report, f"task{place}.html") for place in (1, 2, 3))
+    assert "Robustness" not in classes.text
+    for shown in (nuclei, counts):
+        assert "Area under the curve of each fault." in shown.text
+        assert "Defocus 1, 2, 3, 5, 8 px radius of the blur." in shown.text
+        assert "<b>moths" in shown.text
+    assert "below it there is" in nuclei.text
+    assert "above it there is" in counts.text
+    charts = [
+        svg["aria-label"] for svg in nuclei.all("svg") if "Horizontal: severity" in svg.get("aria-label", "")
+    ]
+    assert [label.split(".")[0] for label in charts] == ["Defocus", "<b>moths"]
+    assert "classical: 0.583 to 1.000." in charts[0]
+    assert f"{example.HOSTILE}: 0.167 to 1.000." in charts[0]
+    titles = [text for text in nuclei.texts if text.startswith("classical, ")]
+    assert "classical, clean: 1" in titles
+    assert "classical, severity 5: 0.583 [0.533, 0.683] n 24" in titles
+
+
 # A task page shows first what has no answer, then the worst, and never what is wholly right.
 def test_worst_first(report: Path) -> None:
     html = (report / "task1.html").read_text()

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.records import Comparison, Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
+from evaluator.records import (
+    Comparison,
+    Estimate,
+    FaultCurve,
+    ModelSummary,
+    Robustness,
+    RunSummary,
+    SeverityPoint,
+    TaskKind,
+    TaskSummary,
+)
 from evaluator.report import FORMAT_VERSION, read_json, render_json, render_markdown
 from evaluator.report.numbers import find, natural, number, percent, probability, ranked, seconds, short
 from hooke.errors import InvalidRequestError
@@ -31,6 +41,9 @@ estimate = st.builds(
     words,
 )
 estimates = st.lists(estimate, max_size=2).map(tuple)
+points = st.lists(st.builds(SeverityPoint, st.integers(1, 5), estimate, estimate), max_size=2).map(tuple)
+curves = st.lists(st.builds(FaultCurve, words, points, estimate), max_size=2).map(tuple)
+robustness = st.builds(Robustness, words, estimate, curves, estimate)
 models = st.builds(
     ModelSummary,
     words,
@@ -43,6 +56,7 @@ models = st.builds(
     st.none() | finite,
     st.none() | finite,
     st.integers(0, 9),
+    st.none() | robustness,
 )
 comparisons = st.builds(
     Comparison,
@@ -97,6 +111,36 @@ def test_schema() -> None:
     assert set(task["models"][0]["strict"][0]) == {field.name for field in dataclasses.fields(Estimate)}
 
 
+# A report that was written before there were curves of faults is read as one without any.
+def test_earlier_report() -> None:
+    content = json.loads(render_json(example.summary()))
+    for task in content["tasks"]:
+        for model in task["models"]:
+            del model["robustness"]
+    read = read_json(json.dumps(content))
+    assert [model.robustness for task in read.tasks for model in task.models] == [None] * 6
+
+
+# Areas and curves of faults are one table, which says which way is worse; what is not there is undefined.
+def test_markdown_robustness() -> None:
+    _, nuclei, counts, classes = render_markdown(example.summary()).split("\n## ")
+    section = nuclei.split("### Robustness")[1].split("###")[0]
+    assert "below it there is" in section
+    assert "above it there is" in counts.split("### Robustness")[1].split("###")[0]
+    rows = [re.sub(" +", " ", line) for line in section.splitlines() if line.startswith("|")]
+    assert rows[0].startswith("| fault | model | coverage | area | severity 1 | severity 2")
+    assert rows[2].startswith(
+        "| Defocus | classical | 100.0 % | 0.833 [0.783, 0.933] | 0.917 [0.867, 1.017] |"
+    )
+    moths = rows[4]
+    assert moths.startswith(
+        "| \\<b\\>moths | classical | 100.0 % | undefined (the metric of the clean images is not above 0)"
+    )
+    assert moths.count("not asked about the fault") == 2
+    assert [row.startswith("| all faults |") for row in rows[-2:]] == [True, True]
+    assert "Robustness" not in classes
+
+
 # A number that is not finite is written as null: NaN is no JSON.
 def test_not_finite() -> None:
     estimate = Estimate("x", math.nan, -math.inf, math.inf, "", 0)
@@ -129,7 +173,7 @@ def test_refused(text: str, said: str) -> None:
 # Every Markdown table has as many cells in each row as in its head, and its columns line up.
 def test_markdown_tables() -> None:
     blocks = [b for b in render_markdown(example.summary()).strip().split("\n\n") if b.startswith("|")]
-    assert len(blocks) == 3 * 4
+    assert len(blocks) == 3 * 4 + 2
     for block in blocks:
         lines = block.split("\n")
         cells = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
