@@ -20,7 +20,15 @@ from evaluator.judging import Judged, classes_of, statistics_of
 from evaluator.metrics import classification
 from evaluator.metrics.catalogue import METRICS
 from evaluator.metrics.intervals import estimate
-from evaluator.records import Estimate, ModelSummary, SampleRow, SampleScore, TaskKind, TaskSummary
+from evaluator.records import (
+    Estimate,
+    ModelSummary,
+    Reference,
+    SampleRow,
+    SampleScore,
+    TaskKind,
+    TaskSummary,
+)
 from evaluator.robustness import robustness_of
 from evaluator.suites import OBJECTS_AXIS, TaskSpec
 from hooke.types import SampleOutcome
@@ -35,6 +43,7 @@ def summarise(
     rows: Sequence[SampleRow],
     scores: Mapping[str, Sequence[SampleScore]],
     latencies: Mapping[str, Sequence[float]],
+    family: int | None = None,
 ) -> TaskSummary:
     """Summarise a task.
 
@@ -44,6 +53,7 @@ def summarise(
         rows: every sample of the task.
         scores: model -> one score for each sample that has an outcome.
         latencies: model -> seconds from sending to answer of the samples with an answer.
+        family: comparisons of the whole run; None: those of this task.
     """
     by_id = {row.sample_id: row for row in rows}
     judged = {
@@ -64,7 +74,10 @@ def summarise(
             _summarise_model(task, model, len(rows), samples, latencies.get(model, ()))
             for model, samples in judged.items()
         ),
-        comparisons=compare_models(task, judged),
+        comparisons=compare_models(
+            task, judged, max(1, math.comb(len(judged), 2) if family is None else family)
+        ),
+        references=tuple(Reference(**reference.model_dump()) for reference in task.references),
     )
 
 
@@ -116,7 +129,7 @@ def _confusion(task: TaskSpec, samples: Sequence[Judged]) -> dict[str, list[str]
 
 def slices_of(kind: TaskKind, row: SampleRow, score: SampleScore) -> dict[str, str]:
     """Where a sample belongs: the slices of its dataset, and by how many objects there really are."""
-    if kind is TaskKind.CLASSIFICATION:
+    if not kind.counts_objects:
         return dict(row.slices)
     return {**row.slices, OBJECTS_AXIS: _density(score.details["true"])}
 

@@ -353,6 +353,8 @@ class Comparison:
         p_value: of such a difference, or a larger one, if the models were alike; None where undefined.
         adjusted_p_value: after Holm's correction over all comparisons of the run.
         method: "mcnemar" (exact), "permutation" or "permutation-clustered".
+        more_images: about how many images beside those of now would tell the two apart, if the difference is
+            as it seems; None where they are told apart or nothing can be said.
     """
 
     first: str
@@ -361,6 +363,7 @@ class Comparison:
     p_value: float | None
     adjusted_p_value: float | None
     method: str
+    more_images: int | None = None
 
     @property
     def better(self) -> str | None:

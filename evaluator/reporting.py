@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from evaluator.aggregate import summarise
 from evaluator.catalogue import DatasetChangedError
 from evaluator.comparing import correct
+from evaluator.contrast import contrast, contrast_files, read_folder
 from evaluator.control import Control
 from evaluator.lanes import read_mask
 from evaluator.pacing import StoppedError
@@ -20,11 +23,13 @@ from evaluator.report import ReportSample, SampleResultView, render_json, render
 from evaluator.runs import RunRecord, TaskRecord
 from evaluator.store import RunStore
 from evaluator.suites import Suite, TaskSpec
+from evaluator.usage import usage_of
+from evaluator.wording import put_into_words
 from hooke.errors import InvalidRequestError
 from hooke.types import EvaluationState, ReportFormat
 
 FOLDER = "report"
-_ALREADY_SMALL = {".png", ".jpg", ".webp"}
+_ALREADY_SMALL = {".png", ".jpg", ".webp", ".parquet"}
 _TEXTS: Mapping[ReportFormat, tuple[str, Callable[[RunSummary], str]]] = {
     ReportFormat.JSON: ("report.json", render_json),
     ReportFormat.MARKDOWN: ("report.md", render_markdown),
@@ -41,24 +46,22 @@ def summary_of(store: RunStore, run: RunRecord, suite: Suite, state: EvaluationS
         state: to show: what the run is about to end as, or its own.
     """
     specs = {task.digest: task for task in suite.tasks}
+    tasks = [task for task in store.tasks(run.evaluation_id) if task.digest in specs]
     datasets = run.provenance.get("datasets", {})
+    family = sum(math.comb(len(task.models), 2) for task in tasks)
     return RunSummary(
         evaluation_id=run.evaluation_id,
         suite=run.suite_name,
         state=state,
         create_time=run.create_time.isoformat(),
         provenance=run.provenance,
-        tasks=correct(
-            [
-                _summary(store, task, specs[task.digest], datasets)
-                for task in store.tasks(run.evaluation_id)
-                if task.digest in specs
-            ]
-        ),
+        tasks=correct([_summary(store, task, specs[task.digest], datasets, family) for task in tasks]),
     )
 
 
-def _summary(store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mapping[str, Any]) -> TaskSummary:
+def _summary(
+    store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mapping[str, Any], family: int
+) -> TaskSummary:
     # Scores first: a run that goes on may add samples with their scores between the one and the other.
     scores = {model: store.scores(task, model) for model in task.models}
     summary = summarise(
@@ -67,12 +70,16 @@ def _summary(store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mappin
         store.samples(task),
         scores,
         {model: store.latencies(task, model) for model in task.models},
+        family,
     )
-    if task.sample_count is None:
-        return summary
+    rows = store.samples(task)
+    usage = usage_of(p for row in rows for p in store.predictions(task, row.sample_id).values())
     # Of a run that was stopped only some samples are known; coverage is of the whole dataset all the same.
-    models = tuple(replace(model, sample_count=task.sample_count) for model in summary.models)
-    return replace(summary, sample_count=task.sample_count, models=models)
+    count = summary.sample_count if task.sample_count is None else task.sample_count
+    models = tuple(
+        replace(model, sample_count=count, usage=usage.get(model.model)) for model in summary.models
+    )
+    return replace(summary, sample_count=count, models=models)
 
 
 def write_run_report(
@@ -112,6 +119,8 @@ def _samples(
                 row=row,
                 image=sample.image,
                 truth=sample.truth,
+                asked="" if sample.inquiry is None else put_into_words(sample, open_task.spec.prompt),
+                further_images=sample.further_images,
                 results={
                     model: SampleResultView(
                         scores[model][row.sample_id],
@@ -151,11 +160,7 @@ def zip_report(store: RunStore, run: RunRecord, archive: BinaryIO) -> None:
     Raises:
         InvalidRequestError: the run has no such report, or goes on meanwhile, which removes it.
     """
-    folder = store.folder(run.evaluation_id) / FOLDER
-    if not (run.state.ended and folder.is_dir()):
-        why = "it was not carried out to the end" if run.state.ended else "it has not ended"
-        text = f"the evaluation has no HTML report, since {why}; JSON and Markdown show what there is"
-        raise InvalidRequestError.of_field("report_format", text)
+    folder = _written(store, run, "report_format")
     try:
         with zipfile.ZipFile(archive, "w") as out:
             for path in sorted(folder.rglob("*")):
@@ -165,6 +170,43 @@ def zip_report(store: RunStore, run: RunRecord, archive: BinaryIO) -> None:
                     out.write(path, path.relative_to(folder), compress_type=method)
     except FileNotFoundError as error:
         raise _removed() from error
+
+
+def write_contrast(
+    store: RunStore, before: RunRecord, after: RunRecord, report_format: ReportFormat, out: BinaryIO
+) -> None:
+    """Write what has changed from one run to another, as JSON or as a zip archive.
+
+    Raises:
+        InvalidRequestError: a run has no report, or the two have nothing in common.
+    """
+    if report_format is ReportFormat.MARKDOWN:
+        text = "a comparison is given as JSON or as a zip archive of HTML"
+        raise InvalidRequestError.of_field("report_format", text)
+    folders = (
+        _written(store, before, "compared_to_evaluation_id"),
+        _written(store, after, "evaluation_id"),
+    )
+    try:
+        files = contrast_files(contrast(*(read_folder(folder) for folder in folders)))
+    except FileNotFoundError as error:
+        raise _removed() from error
+    if report_format is ReportFormat.JSON:
+        out.write(files["comparison.json"])
+        return
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def _written(store: RunStore, run: RunRecord, field: str) -> Path:
+    """The folder of a run's report; InvalidRequestError of this field where there is none."""
+    folder = store.folder(run.evaluation_id) / FOLDER
+    if run.state.ended and folder.is_dir():
+        return folder
+    why = "it was not carried out to the end" if run.state.ended else "it has not ended"
+    text = f"the evaluation has no HTML report, since {why}; JSON and Markdown show what there is"
+    raise InvalidRequestError.of_field(field, text)
 
 
 def _removed() -> InvalidRequestError:

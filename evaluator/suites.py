@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from jinja2 import TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from evaluator.corruptions.plan import FAULT_AXIS, SEVERITY_AXIS, CorruptionSpec, one_or_several
 from evaluator.datasets.specs import ClassFoldersSpec, DatasetSpec, TableSpec
@@ -29,6 +39,8 @@ Size = Annotated[float, Field(gt=0)]
 
 
 Words = Annotated[str, Field(max_length=4000)]
+QUESTION_VERSIONS = ("paper", "v1")
+"""Of the templates in `evaluator.wording`, for questions in words."""
 
 
 class PromptSpec(BaseModel):
@@ -40,6 +52,8 @@ class PromptSpec(BaseModel):
         object_name: what the objects are, in the plural.
         context: what else the model should know, in whole sentences.
         answer_mode: "generation" or "likelihood"; None: the model's service decides.
+        template: for questions in words only, a Jinja2 template instead of one that comes along; it knows
+            question, options (pairs of a letter and an option), kind, context, modality and object_name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +63,16 @@ class PromptSpec(BaseModel):
     object_name: Words = ""
     context: Words = ""
     answer_mode: Literal["generation", "likelihood"] | None = None
+    template: Words = ""
+
+    @field_validator("template")
+    @classmethod
+    def _check_template(cls, text: str) -> str:
+        try:
+            SandboxedEnvironment().parse(text)
+        except TemplateSyntaxError as error:
+            raise ValueError(f"line {error.lineno}: {error.message}") from error
+        return text
 
 
 class ImportSpec(BaseModel):
@@ -62,6 +86,7 @@ class ImportSpec(BaseModel):
         answer: the column with the answer: a count, a class (as the data or the label schema has it), or the
             path of a label image. "NaN" and the like abstain; an empty cell is an answer that nobody could
             read.
+        unit: of numbers that answer a question in words, where the column leaves it out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +95,35 @@ class ImportSpec(BaseModel):
     table: str
     sample: str
     answer: str
+    unit: str = ""
+
+
+class ReferenceSpec(BaseModel):
+    """A published figure that the report shows below those of the models; it is tested against none.
+
+    Attributes:
+        name: whose figure it is, for example "SAM, automated".
+        metric: one of the kind of the task.
+        value: the figure, or the lower end of what is claimed.
+        upper: the upper end, where a range is claimed.
+        n: samples behind it, where that is told.
+        source: where it was published.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    metric: str
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    upper: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    n: Annotated[int, Field(gt=0)] | None = None
+    source: Annotated[str, Field(min_length=1, max_length=400)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.upper is not None and self.upper < self.value:
+            raise ValueError("upper is below value")
+        return self
 
 
 class TaskSpec(BaseModel):
@@ -83,6 +137,7 @@ class TaskSpec(BaseModel):
         imported: predictions made elsewhere, which are scored and compared like those of the models.
         corruption: faults of acquisition, one or a list: every image comes clean and with each of them in
             each of its severities, and the report says how much of the headline metric is left.
+        references: figures that others published for the same question.
         headline: the metric to look at first; by default the one of `HEADLINES`.
         slices: axes by which results are broken down: those of the loader, and "objects" (how many there
             are, in five ranges). Empty: every axis that the data has.
@@ -99,6 +154,7 @@ class TaskSpec(BaseModel):
     prompt: PromptSpec | None = None
     imported: tuple[ImportSpec, ...] = ()
     corruption: Annotated[tuple[CorruptionSpec, ...], BeforeValidator(one_or_several)] = ()
+    references: tuple[ReferenceSpec, ...] = ()
     headline: str = ""
     slices: tuple[str, ...] = ()
 
@@ -110,10 +166,10 @@ class TaskSpec(BaseModel):
             raise ValueError(f"dataset: {self.dataset.loader} {error}") from error
         if self.expected_diameter_px is not None and self.expected_diameter_um is not None:
             raise ValueError("expected_diameter_px and expected_diameter_um exclude each other")
-        if self.kind is TaskKind.CLASSIFICATION and (self.expected_diameter_px or self.expected_diameter_um):
-            raise ValueError("an expected diameter says nothing to classification")
-        if self.kind is TaskKind.SEGMENTATION and self.prompt is not None:
-            raise ValueError("prompt: segmentation is not asked in words")
+        if not self.kind.counts_objects and (self.expected_diameter_px or self.expected_diameter_um):
+            raise ValueError(f"an expected diameter says nothing to {self.kind}")
+        if self.prompt is not None:
+            self._check_prompt(self.prompt)
         if not self.dataset.has_images and not self.imported:
             raise ValueError("imported: without images there is nothing but imported predictions to score")
         repeated = _repeated([spec.model for spec in self.imported])
@@ -125,10 +181,15 @@ class TaskSpec(BaseModel):
             raise ValueError(
                 f"headline: {self.headline!r} is not a metric of {self.kind}: {', '.join(names)}"
             )
+        known = [metric.name for metric in METRICS[self.kind]]
+        stray = next((place for place, ref in enumerate(self.references) if ref.metric not in known), None)
+        if stray is not None:
+            told = f"references[{stray}].metric: {self.references[stray].metric!r}"
+            raise ValueError(f"{told} is not a metric of {self.kind}: {', '.join(known)}")
         axes = (
             *self.dataset.axes,
             *((FAULT_AXIS, SEVERITY_AXIS) if self.corruption else ()),
-            *(() if self.kind is TaskKind.CLASSIFICATION else (OBJECTS_AXIS,)),
+            *((OBJECTS_AXIS,) if self.kind.counts_objects else ()),
         )
         unknown = [axis for axis in self.slices if axis not in axes]
         if unknown:
@@ -144,6 +205,17 @@ class TaskSpec(BaseModel):
         taken = sorted({FAULT_AXIS, SEVERITY_AXIS} & set(self.dataset.axes))
         if self.corruption and taken:
             raise ValueError(f"corruption: the dataset has an axis {taken[0]!r} of its own")
+
+    def _check_prompt(self, prompt: PromptSpec) -> None:
+        if self.kind is TaskKind.SEGMENTATION:
+            raise ValueError("prompt: segmentation is not asked in words")
+        if self.kind is not TaskKind.VQA:
+            if prompt.template:
+                raise ValueError(f"prompt.template: {self.kind} is put into words by the models' services")
+        elif not prompt.template and prompt.version not in QUESTION_VERSIONS:
+            raise ValueError(f"prompt.version: one of {', '.join(QUESTION_VERSIONS)}")
+        elif prompt.answer_mode is not None:
+            raise ValueError("prompt.answer_mode: questions in words are answered in words")
 
     @property
     def headline_metric(self) -> str:
@@ -164,7 +236,7 @@ class TaskSpec(BaseModel):
     @property
     def wording(self) -> Prompt | None:
         """How the question is put into words, as the client takes it."""
-        return None if self.prompt is None else Prompt(**self.prompt.model_dump())
+        return None if self.prompt is None else Prompt(**self.prompt.model_dump(exclude={"template"}))
 
     @cached_property
     def digest(self) -> str:

@@ -104,7 +104,7 @@ class Scale:
         """About five round numbers."""
         raw = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(raw))
-        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= 0.75 * raw)
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= 0.66 * raw)
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return tuple(Tick(self(i * step), f"{i * step:,.{decimals}f}") for i in range(first, last + 1))

@@ -36,6 +36,8 @@ class ReportSample:
         task: name of one of the summary's tasks.
         image: the encoded file as it was sent to the models.
         results: model -> result; models without one (a run that was stopped) are left out.
+        asked: the question as it was put to the models, where that is one in words.
+        further_images: more images that the question is about, as `image`.
     """
 
     task: str
@@ -43,3 +45,5 @@ class ReportSample:
     image: bytes
     truth: Truth
     results: Mapping[str, SampleResultView]
+    asked: str = ""
+    further_images: tuple[bytes, ...] = ()

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from evaluator.records import Estimate, ModelSummary, RunSummary, TaskSummary
+from evaluator.records import Estimate, ModelSummary, RunSummary, TaskSummary, Usage
 from evaluator.report import robustness
+from evaluator.report.costs import COST_MEANING, cost_in_words, cost_per_1000, has_costs
 from evaluator.report.numbers import (
     COMPARISON_MEANING,
+    NONE,
     OUTCOMES,
     STRICT_MEANING,
     UNDEFINED,
+    dollars,
     find,
     interval,
     is_defined,
     metric_names,
+    more_images,
     number,
     percent,
     probability,
@@ -25,6 +29,7 @@ from evaluator.report.numbers import (
     slice_values,
     verdict,
 )
+from evaluator.report.references import REFERENCE_MEANING, reference_table
 
 _MARKUP = re.compile(r"[\\`*\[\]<>#|~&]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would not take literally; an underscore inside a word needs no escape."""
@@ -49,7 +54,9 @@ def _task(task: TaskSummary) -> list[str]:
         f"## {_text(task.task)}",
         f"{_text(task.description)} Dataset: {_text(task.dataset)}, {number(task.sample_count)} samples.",
         _leaderboard(task),
+        *(["### Published figures", REFERENCE_MEANING, _references(task)] if task.references else []),
         *(["### Which models differ", COMPARISON_MEANING, _comparisons(task)] if task.comparisons else []),
+        *(["### Cost against quality", COST_MEANING, _costs(task)] if has_costs(task) else []),
         *(["### Robustness", _text(robustness.meaning(task)), _robustness(task)] if faults else []),
         "### All metrics",
         _all_metrics(task),
@@ -79,6 +86,17 @@ def _leaderboard(task: TaskSummary) -> str:
     return _table(head, rows)
 
 
+def _references(task: TaskSummary) -> str:
+    published = reference_table(task)
+    assert published is not None
+    head = ["whose", *map(_text, published.metrics), "n", "source"]
+    rows = [
+        [_text(row.name), *row.figures, NONE if row.n is None else number(row.n), _text(row.source)]
+        for row in published.rows
+    ]
+    return _table(head, rows)
+
+
 def _all_metrics(task: TaskSummary) -> str:
     head = ["metric", "model", "strict", "answered only", "coverage"]
     rows = [
@@ -96,7 +114,7 @@ def _all_metrics(task: TaskSummary) -> str:
 
 
 def _comparisons(task: TaskSummary) -> str:
-    head = ["first", "second", "difference", "n", "p", "p, corrected", "so"]
+    head = ["first", "second", "difference", "n", "p", "p, corrected", "so", "more images to tell"]
     rows = [
         [
             _text(pair.first),
@@ -106,10 +124,32 @@ def _comparisons(task: TaskSummary) -> str:
             probability(pair.p_value),
             probability(pair.adjusted_p_value),
             _text(verdict(pair)),
+            more_images(pair),
         ]
         for pair in task.comparisons
     ]
     return _table(head, rows, names=2)
+
+
+def _costs(task: TaskSummary) -> str:
+    strict = f"{_text(task.headline)}, strict"
+    head = ["model", strict, "cost of 1,000 samples", "cost", "tokens read", "written", "p50", "p99"]
+    rows = []
+    for model in ranked(task):
+        usage = model.usage or Usage(0, None, None, 0, 0)
+        rows.append(
+            [
+                _text(model.model),
+                _estimate(find(model.strict, task.headline)),
+                cost_in_words(model),
+                NONE if cost_per_1000(model) is None else dollars(usage.cost_micro_usd),
+                NONE if usage.input_token_count is None else number(usage.input_token_count),
+                NONE if usage.output_token_count is None else number(usage.output_token_count),
+                seconds(model.latency_p50_s),
+                seconds(model.latency_p99_s),
+            ]
+        )
+    return _table(head, rows)
 
 
 def _robustness(task: TaskSummary) -> str:

@@ -11,6 +11,8 @@ from evaluator.records import Comparison, Estimate, ModelSummary, TaskSummary
 from hooke.types import SampleOutcome
 
 UNDEFINED = "undefined"
+NONE = "\N{EN DASH}"
+"""Where there is nothing to say."""
 
 STRICT_MEANING = (
     "Strict: abstained and unparsed samples count as wrong. Failed ones, lost by the infrastructure, are in "
@@ -21,6 +23,11 @@ COMPARISON_MEANING = (
     "Two models on the same samples: the difference of their headline metric (first minus second, strict) "
     "with its paired 95 % interval. Models whose difference may well be chance, p of 0.05 or more after "
     "Holm's correction over the run, cannot be told apart and share a rank."
+)
+
+MORE_IMAGES_MEANING = (
+    "About how many images beside those of now would tell the two apart, in four of five repetitions, if the "
+    "difference is as it seems. It is as uncertain as that: it tells twenty from twenty thousand, no better."
 )
 
 OUTCOMES = tuple(outcome.value for outcome in SampleOutcome)
@@ -70,6 +77,14 @@ def probability(value: float | None) -> str:
 def verdict(comparison: Comparison) -> str:
     """What a comparison says, in words."""
     return f"{comparison.better} is better" if comparison.better else "cannot be told apart"
+
+
+def more_images(comparison: Comparison) -> str:
+    """How many more images would settle a comparison, to two digits; a dash where that is not to be said."""
+    count = comparison.more_images
+    if count is None:
+        return NONE
+    return f"about {int(float(f'{count:.2g}')):,}" if count else "a few"
 
 
 def percent(share: float) -> str:
@@ -151,6 +166,9 @@ def ranked(task: TaskSummary) -> tuple[ModelSummary, ...]:
 
 FILTERS = {
     write.__name__: write
-    for write in (dollars, interval, method, moment, number, percent, probability, seconds, short, verdict)
+    for write in (
+        *(dollars, interval, method, moment, more_images, number),
+        *(percent, probability, seconds, short, verdict),
+    )
 }
 """What templates write numbers with."""

@@ -17,6 +17,7 @@ _WORST_BY = {
     TaskKind.SEGMENTATION: "seg_accuracy@0.5",
     TaskKind.COUNTING: "absolute_error",
     TaskKind.CLASSIFICATION: "correct",
+    TaskKind.VQA: "correct",
 }
 _LOWER_IS_BETTER = {"absolute_error", "relative_error", "brier", "split", "merge", "missed", "spurious"}
 _NEITHER_IS_BETTER = {"error", "confidence"}

@@ -9,7 +9,7 @@ from typing import Self
 
 from evaluator.report.numbers import OUTCOMES, natural
 from evaluator.report.pages import TaskPage, higher_is_better
-from evaluator.report.sample_page import Answer, SamplePage, reason
+from evaluator.report.sample_page import Answer, SamplePage, reason, verdict
 from evaluator.report.serialise import plain
 from evaluator.report.views import ImageView
 
@@ -79,6 +79,7 @@ class RowsFile:
             round(1000 * answer.prediction.latency_s),
             answer.anchor,
             [metrics.get(place) for place in range(max(metrics, default=-1) + 1)],
+            *([verdict(answer)] if verdict(answer) else []),
         )
 
 

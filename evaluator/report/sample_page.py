@@ -38,7 +38,12 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class SamplePage:
-    """What `sample.jinja` draws; `image` is a text where the image cannot be shown."""
+    """What `sample.jinja` draws; images are texts where they cannot be shown.
+
+    Attributes:
+        asked: the question, where it is one in words.
+        further_images: more images that it is about.
+    """
 
     title: str
     truth: str
@@ -47,6 +52,8 @@ class SamplePage:
     image: ImageView | str
     panels: tuple[Panel, ...]
     answers: tuple[Answer, ...]
+    asked: str
+    further_images: tuple[ImageView | str, ...]
 
     @property
     def kinds(self) -> tuple[OutlineKind, ...]:
@@ -65,6 +72,16 @@ class SamplePage:
         return any(answer.prediction.written is not None for answer in self.answers)
 
     @property
+    def verdicts(self) -> bool:
+        """True if anything is said of an answer beside its metrics."""
+        return any(verdict(answer) for answer in self.answers)
+
+    @property
+    def prompts(self) -> bool:
+        """True if a service put the question into words for any model."""
+        return any(answer.prediction.provenance.get("prompt_sha256") for answer in self.answers)
+
+    @property
     def tokens(self) -> bool:
         """True if any model counts tokens."""
         return any(answer.prediction.input_token_count is not None for answer in self.answers)
@@ -75,7 +92,12 @@ class SamplePage:
         return tuple(dict.fromkeys(name for answer in self.answers for name in answer.score.metrics))
 
 
-def sample_page(page: TaskPage, sample: ReportSample, image: ImageView | str) -> SamplePage:
+def sample_page(
+    page: TaskPage,
+    sample: ReportSample,
+    image: ImageView | str,
+    further_images: tuple[ImageView | str, ...] = (),
+) -> SamplePage:
     """Put a sample together for its page; the models stand in the order of the leaderboard."""
     answers = []
     panels = [_truth_panel(sample.truth.labels, image)]
@@ -93,12 +115,29 @@ def sample_page(page: TaskPage, sample: ReportSample, image: ImageView | str) ->
     truth = next((answer.score.truth for answer in answers if answer.score.truth), "")
     title = sample.row.source.rsplit("/", 1)[-1] or f"Sample {sample.row.index + 1}"
     slices = slices_of(page.task.kind, sample.row, answers[0].score) if answers else sample.row.slices
-    return SamplePage(title, truth, sample.row, slices, image, tuple(panels), tuple(answers))
+    return SamplePage(
+        title,
+        truth,
+        sample.row,
+        slices,
+        image,
+        tuple(panels),
+        tuple(answers),
+        sample.asked,
+        further_images,
+    )
 
 
 def reason(result: SampleResultView | Answer) -> str:
     """Why there is no score, in a word; empty where there is one."""
     return result.score.error_reason or result.prediction.error_reason
+
+
+def verdict(answer: Answer) -> str:
+    """What is right or wrong with a scored answer, as "off by 10^3"; empty where its metrics say it all."""
+    if answer.score.outcome is not SampleOutcome.SCORED:
+        return ""
+    return str(answer.score.details.get("note", ""))
 
 
 def _truth_panel(labels: LabelImage | None, image: ImageView | str) -> Panel:

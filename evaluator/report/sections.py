@@ -49,6 +49,7 @@ def plot_sections(page: TaskPage, gathered: Mapping[str, Gathered]) -> tuple[Plo
         TaskKind.SEGMENTATION: _segmentation,
         TaskKind.COUNTING: _counting,
         TaskKind.CLASSIFICATION: _classification,
+        TaskKind.VQA: lambda _page, _gathered: [],
     }
     return tuple(section for section in makers[page.task.kind](page, gathered) if section.charts)
 

@@ -13,11 +13,13 @@ from evaluator.records import (
     Estimate,
     FaultCurve,
     ModelSummary,
+    Reference,
     Robustness,
     RunSummary,
     SeverityPoint,
     TaskKind,
     TaskSummary,
+    Usage,
 )
 from hooke.errors import InvalidRequestError
 
@@ -81,6 +83,8 @@ def _task(content: Mapping[str, Any]) -> TaskSummary:
                 Comparison(**{**pair, "difference": Estimate(**pair["difference"])})
                 for pair in content["comparisons"]
             ),
+            # Reports of before know of none.
+            "references": tuple(Reference(**reference) for reference in content.get("references", ())),
         }
     )
 
@@ -90,7 +94,7 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
         axis: {value: _estimates(estimates) for value, estimates in values.items()}
         for axis, values in content["by_slice"].items()
     }
-    robustness = content.get("robustness")  # reports of before know of none
+    robustness, usage = content.get("robustness"), content.get("usage")  # reports of before know of none
     return ModelSummary(
         **{
             **content,
@@ -98,6 +102,7 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
             "answered": _estimates(content["answered"]),
             "by_slice": by_slice,
             "robustness": None if robustness is None else _robustness(robustness),
+            "usage": None if usage is None else Usage(**usage),
         }
     )
 

@@ -12,32 +12,23 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluator.metrics.catalogue import METRICS
-from evaluator.records import RunSummary, TaskKind
+from evaluator.records import RunSummary
 from evaluator.report import charts, numbers
 from evaluator.report.collect import Card, Gathered, badness, right
 from evaluator.report.contents import ReportSample
+from evaluator.report.costs import COST_MEANING, cost_in_words, cost_section
 from evaluator.report.markdown import render_markdown
 from evaluator.report.pages import Line, TaskPage, model_facts, task_pages, totals
+from evaluator.report.references import REFERENCE_MEANING, reference_table
 from evaluator.report.robustness import robustness_section
 from evaluator.report.rows import RowsFile
-from evaluator.report.sample_page import Answer, SamplePage, reason, sample_page
+from evaluator.report.sample_page import Answer, SamplePage, reason, sample_page, verdict
+from evaluator.report.samples_file import SamplesFile
 from evaluator.report.sections import plot_sections, slice_chart
 from evaluator.report.serialise import render_json
 from evaluator.report.views import ImageView, write_view
 from hooke.types import SampleOutcome
 
-_FILTERS = (
-    "interval",
-    "method",
-    "moment",
-    "number",
-    "percent",
-    "probability",
-    "dollars",
-    "seconds",
-    "short",
-    "verdict",
-)
 _ASSETS = ("report.css", "browser.js", "sample.js")
 
 
@@ -60,8 +51,10 @@ def write_report(out: Path, summary: RunSummary, samples: Iterable[ReportSample]
             page.task.task: files.enter_context(RowsFile(out / "data" / f"{page.slug}.js", page))
             for page in site.pages
         }
+        table = files.enter_context(SamplesFile(out / "samples.parquet"))
         for sample in samples:
-            site.add(sample, rows[sample.task])
+            shown = site.add(sample, rows[sample.task])
+            table.add(sample, shown.slices)
     return site.finish()
 
 
@@ -91,11 +84,16 @@ class _Site:
             asset = resources.files("evaluator.report").joinpath("assets", name)
             (out / "assets" / name).write_bytes(asset.read_bytes())
 
-    def add(self, sample: ReportSample, rows: RowsFile) -> None:
-        """Write one sample's images, page and row, and keep what its task's page needs."""
+    def add(self, sample: ReportSample, rows: RowsFile) -> SamplePage:
+        """Write one sample's images, page and row, and keep what its task's page needs.
+
+        Returns:
+            The sample as its page shows it.
+        """
         page = self._by_task[sample.task]
-        image = write_view(self._out / "images", sample.image)
-        shown = sample_page(page, sample, image)
+        folder = self._out / "images"
+        further = tuple(write_view(folder, image) for image in sample.further_images)
+        shown = sample_page(page, sample, write_view(folder, sample.image), further)
         # Ids are hashes of ours, but a file name must not depend on that.
         name = hashlib.sha256(sample.row.sample_id.encode()).hexdigest()[:16]
         self._write(
@@ -107,6 +105,7 @@ class _Site:
             gathered.add(page.task.kind, sample.truth, answer)
             if not right(answer.score, page.worst_by):
                 gathered.show(_card(page, name, shown, answer))
+        return shown
 
     def finish(self) -> Path:
         """Write the pages about all samples."""
@@ -119,6 +118,7 @@ class _Site:
                 page=page,
                 worst=[Gallery(line, gathered[line.model.model].worst) for line in page.lines],
                 plots=plot_sections(page, gathered),
+                costs=cost_section(page),
                 robustness=robustness_section(page),
             )
         self._write("samples.html", "samples.jinja", current="samples")
@@ -136,14 +136,16 @@ class _Site:
 def _card(page: TaskPage, name: str, sample: SamplePage, answer: Answer) -> Card:
     score = answer.score
     scored = score.outcome is SampleOutcome.SCORED
-    told = scored and page.task.kind is not TaskKind.CLASSIFICATION  # a wrong class is seen as it is
+    told = scored and page.task.kind.counts_objects  # a wrong class or word is seen as it is
     return Card(
         badness(sample.row.index, score, page.worst_by),
         f"samples/{page.slug}/{name}.html#{answer.anchor}",
         f"images/{sample.image.thumbnail}" if isinstance(sample.image, ImageView) else "",
         sample.title,
         score.outcome.value,
-        f"{score.answer} / true {score.truth}" if scored else reason(answer) or f"true {score.truth}",
+        ", ".join(filter(None, (score.answer, verdict(answer)))) + f" / true {score.truth}"
+        if scored
+        else reason(answer) or f"true {score.truth}",
         numbers.short(score.metrics.get(page.worst_by)) if told else "",
     )
 
@@ -156,18 +158,23 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(numbers, name) for name in _FILTERS}
+    environment.filters |= {**numbers.FILTERS, "cost_in_words": cost_in_words}
     environment.tests["defined_number"] = numbers.is_defined
     environment.globals |= {
         "find": numbers.find,
         "comparison_meaning": numbers.COMPARISON_MEANING,
+        "cost_meaning": COST_MEANING,
         "current": "samples",
         "frame": charts,
         "meanings": {metric.name: metric.meaning for metrics in METRICS.values() for metric in metrics},
         "metric_names": numbers.metric_names,
+        "more_images_meaning": numbers.MORE_IMAGES_MEANING,
         "outcomes": numbers.OUTCOMES,
         "pages": pages,
         "reason": reason,
+        "verdict_on": verdict,
+        "reference_meaning": REFERENCE_MEANING,
+        "reference_table": reference_table,
         "root": "",
         "slice_axes": numbers.slice_axes,
         "slice_chart": slice_chart,

@@ -3,8 +3,9 @@
 // The sample browser. What is shown stands in the address after "#", so that every view can be linked.
 // Each task's rows are in data/<task>.js, a script that assigns `hookeRows`: pages opened from disk cannot
 // fetch. A row is [page, thumbnail, title, truth, {slice axis: value}, results]; a result is [model,
-// outcome, answer, reason, latency in ms, anchor, metrics], the first two as places in `models` and
-// `outcomes`, the last in the order of `metrics`, null or left out where there is none.
+// outcome, answer, reason, latency in ms, anchor, metrics, verdict], the first two as places in `models` and
+// `outcomes`, metrics in the order of `metrics`, null or left out where there is none; the verdict says what is
+// right or wrong with an answer in words, and may be left out.
 
 const PAGE_SIZE = 60;
 const form = document.getElementById("filters");
@@ -69,7 +70,7 @@ function matches(row, result, wanted) {
     if (value && row[4][axis] !== value) return false;
   }
   const find = (wanted.get("find") || "").trim().toLowerCase();
-  return !find || [row[2], row[0], row[3], result[2], result[3]].join("\n").toLowerCase().includes(find);
+  return !find || [row[2], row[0], row[3], result[2], result[3], result[7] || ""].join("\n").toLowerCase().includes(find);
 }
 
 // Samples without a score come first in every order by a metric: they are the failures.
@@ -102,7 +103,8 @@ function card(item, position) {
   if (outcome !== "scored") lines.push(element("span", { className: `outcome ${outcome}`, textContent: outcome }));
   else if (value !== null) lines.push(element("strong", { textContent: value }));
   if (data.models.length > 1) lines.push(element("span", { className: "card-text", textContent: data.models[result[0]] }));
-  const text = outcome === "scored" ? `${result[2]} / true ${row[3]}` : result[3] || `true ${row[3]}`;
+  const answer = [result[2], result[7]].filter(Boolean).join(", ");
+  const text = outcome === "scored" ? `${answer} / true ${row[3]}` : result[3] || `true ${row[3]}`;
   lines.push(element("span", { className: "card-text", textContent: text }));
   const link = element("a", { className: "card", href: href(item) }, picture, ...lines);
   link.addEventListener("click", (event) => {
