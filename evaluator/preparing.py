@@ -8,8 +8,8 @@ from pathlib import Path
 
 from evaluator.asking import MODEL_TASKS
 from evaluator.datasets import Dataset, open_dataset
+from evaluator.datasets.basis import FolderSpec
 from evaluator.datasets.corrupted import corrupted
-from evaluator.datasets.specs import FolderSpec
 from evaluator.imports import Imported, read_imported
 from evaluator.runs import RunSpec
 from evaluator.suites import Suite, TaskSpec, builtin_suite, load_suite

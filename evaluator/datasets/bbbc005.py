@@ -11,7 +11,7 @@ import numpy as np
 from evaluator.datasets.cleaning import clean
 from evaluator.datasets.dataset import Content, Item
 from evaluator.datasets.folders import Folder
-from evaluator.datasets.specs import Bbbc005Spec
+from evaluator.datasets.public_specs import Bbbc005Spec
 from evaluator.datasets.truths import connected, read_labels
 from evaluator.records import TaskKind, Truth
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from evaluator.datasets.cleaning import clean
+from evaluator.datasets.cleaning import clean, cut
 from evaluator.datasets.dataset import Content, Item
 from evaluator.datasets.folders import Folder
+from evaluator.datasets.listing import Chosen, listed
 from evaluator.datasets.patterns import PathPattern
 from evaluator.datasets.specs import LABEL, ClassFoldersSpec
 from evaluator.records import Truth
@@ -14,31 +15,36 @@ from evaluator.records import Truth
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
-def list_items(spec: ClassFoldersSpec, folder: Folder) -> list[Item]:
+def list_items(spec: ClassFoldersSpec, folder: Folder) -> Chosen:
     """List the images of the classes in the label schema; other classes are left out."""
     patterns = [PathPattern.parse(text) for text in spec.patterns]
-    items = []
-    for path in folder.files:
+
+    def named(path: str) -> dict[str, str] | None:
+        return next(filter(None, (pattern.match(path) for pattern in patterns)), None)
+
+    def wanted(path: str) -> bool:
         if not path.lower().endswith(IMAGE_SUFFIXES):
-            continue
-        names = next(filter(None, (pattern.match(path) for pattern in patterns)), None)
-        if names is None or names[LABEL] not in spec.labels:
-            continue
+            return False
+        names = named(path)
+        return names is not None and names[LABEL] in spec.labels
+
+    def make(path: str) -> Item:
+        names = named(path) or {}
         label = spec.labels[names[LABEL]]
-        items.append(
-            Item(
-                path,
-                partial(read_labelled, folder, path, label),
-                {axis: names[axis] for axis in spec.slices if axis in names},
-                cluster=names.get(spec.cluster) if spec.cluster else None,
-                label=label,
-            )
+        return Item(
+            path,
+            partial(_read, folder, path, label, spec.keep_top_px),
+            {axis: names[axis] for axis in spec.slices if axis in names},
+            cluster=names.get(spec.cluster) if spec.cluster else None,
+            label=label,
         )
+
+    items = listed(folder.files, (place for place, path in enumerate(folder.files) if wanted(path)), make)
     if not items:
         raise folder.expected(f"images as {' or '.join(spec.patterns)} with {', '.join(spec.labels)}")
     return items
 
 
-def read_labelled(folder: Folder, path: str, label: str) -> Content:
-    """Read one image of a known class."""
-    return Content(clean(folder.read(path)), Truth(label=label))
+def _read(folder: Folder, path: str, label: str, keep_top_px: int | None) -> Content:
+    data = folder.read(path)
+    return Content(clean(data) if keep_top_px is None else cut(data, keep_top_px), Truth(label=label))

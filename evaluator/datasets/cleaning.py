@@ -18,7 +18,7 @@ from PIL import Image
 
 from hooke.errors import ImageUnreadableError
 
-_BROKEN = (
+BROKEN = (
     *(OSError, ValueError, IndexError, KeyError, TypeError, RuntimeError, MemoryError),
     *(struct.error, tifffile.TiffFileError, Image.DecompressionBombError),
 )
@@ -52,7 +52,26 @@ def clean(data: bytes) -> bytes:
         return _clean_png(data)
     if data.startswith(_JPEG):
         return _clean_jpeg(data)
-    pixels = decode(data)
+    return encode(decode(data))
+
+
+def cut(data: bytes, keep_top_px: int) -> bytes:
+    """The upper part of an image, without metadata, as an uncompressed TIFF.
+
+    Instruments print what they know below the picture, and that may tell the answer.
+
+    Raises:
+        ImageUnreadableError: it cannot be decoded.
+    """
+    return encode(decode(data)[:keep_top_px])
+
+
+def encode(pixels: NDArray[Any]) -> bytes:
+    """Write the samples of an image as an uncompressed TIFF without metadata.
+
+    Raises:
+        ImageUnreadableError: they are of a type that is not sent.
+    """
     if pixels.ndim == 3:
         pixels = pixels[..., :3]  # transparency is not part of a micrograph
     if pixels.dtype not in SAMPLE_TYPES:
@@ -79,7 +98,7 @@ def decode(data: bytes, *, indexed: bool = False) -> NDArray[Any]:
         else:
             with Image.open(io.BytesIO(data)) as image:
                 pixels = np.asarray(image.convert("RGB") if image.mode == "P" and not indexed else image)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ImageUnreadableError(f"the image cannot be decoded: {error}") from error
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in {3, 4})):
         raise ImageUnreadableError(f"the image has the shape {pixels.shape}; one plane is needed")

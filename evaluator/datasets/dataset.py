@@ -6,11 +6,11 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
-from evaluator.records import Sample, TaskKind, Truth
+from evaluator.records import Inquiry, Sample, TaskKind, Truth
 from hooke.images import PixelSize
 
 
@@ -24,6 +24,7 @@ class Content:
     image: bytes
     truth: Truth
     slices: Mapping[str, str] = field(default_factory=dict)
+    inquiry: Inquiry | None = None
     further_images: tuple[bytes, ...] = ()
 
 
@@ -120,12 +121,28 @@ class Dataset:
         question = b"" if item in self._example_items else self._question
         # Without the image, the name that its table gives it is all that tells samples apart.
         asked = content.image or f"no image\n{item.source}".encode()
+        inquiry = content.inquiry
+        if inquiry is not None:
+            question += json.dumps([inquiry.text, sorted(inquiry.options)]).encode() + b"\n"
+            asked += b"".join(hashlib.sha256(image).digest() for image in content.further_images)
+        sample_id = hashlib.sha256(question + asked).hexdigest()
+        if inquiry is not None:
+            inquiry = replace(inquiry, options=_shuffled(inquiry.options, sample_id))
         return Sample(
-            sample_id=hashlib.sha256(question + asked).hexdigest(),
+            sample_id=sample_id,
             image=content.image,
             truth=content.truth,
             source=item.source,
             slices={**item.slices, **content.slices},
             cluster=item.cluster,
             pixel_size=self._pixel_size,
+            inquiry=inquiry,
+            further_images=content.further_images,
         )
+
+
+def _shuffled(options: Sequence[str], sample_id: str) -> tuple[str, ...]:
+    """The options in an order that a sample has every time, and each sample another."""
+    return tuple(
+        sorted(options, key=lambda option: hashlib.sha256(f"{sample_id} {option}".encode()).digest())
+    )

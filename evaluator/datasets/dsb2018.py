@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from evaluator.datasets.cleaning import clean, decode
 from evaluator.datasets.dataset import Content, Item
 from evaluator.datasets.folders import Folder
-from evaluator.datasets.truths import read_plane
+from evaluator.datasets.truths import read_plane, stacked
 from evaluator.metrics.overlap import LabelImage
 from evaluator.records import TaskKind, Truth
 from hooke.errors import ImageUnreadableError
@@ -56,10 +56,7 @@ def _read(folder: Folder, path: str, masks: Sequence[str], kind: TaskKind) -> Co
 
 
 def _merge(folder: Folder, masks: Sequence[str], shape: tuple[int, ...]) -> LabelImage:
-    """One label image out of one mask for each object.
-
-    A few masks overlap by some pixels: these belong to the smaller object, so that none is lost.
-    """
+    """One label image out of one mask for each object; a few of them overlap by some pixels."""
     objects = []
     for path in masks:
         mask = read_plane(folder, path) > 0
@@ -69,10 +66,7 @@ def _merge(folder: Folder, masks: Sequence[str], shape: tuple[int, ...]) -> Labe
                 f"its image {shape[1]} x {shape[0]} px"
             )
         objects.append(np.flatnonzero(mask))
-    labels = np.zeros(shape, np.uint16)
-    for label, place in enumerate(sorted(objects, key=len, reverse=True), start=1):
-        labels.flat[place] = label
-    return labels
+    return stacked(objects, shape)
 
 
 def _modality(pixels: NDArray[Any]) -> str:

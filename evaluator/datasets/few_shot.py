@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluator.datasets.dataset import Item
+from evaluator.datasets.dataset import Item, Items
+from evaluator.datasets.listing import Chosen
 from hooke.errors import FieldViolation, InvalidRequestError
 
 
@@ -16,10 +18,10 @@ class Split:
     """Examples and test items that share neither an item nor a cluster."""
 
     examples: tuple[Item, ...]
-    tests: tuple[Item, ...]
+    tests: Items
 
 
-def split(items: Sequence[Item], per_class: int) -> Split:
+def split(items: Items, per_class: int) -> Split:
     """Set examples apart.
 
     The choice depends on names only, so it is the same every time. Clusters are taken in one order for
@@ -29,14 +31,17 @@ def split(items: Sequence[Item], per_class: int) -> Split:
     Raises:
         InvalidRequestError: a class has too few images, or nothing is left to test.
     """
+    places: dict[str, array[int]] = {}
+    for place in range(len(items)):
+        places.setdefault(items[place].label or "", array("Q")).append(place)
     examples: list[Item] = []
-    for label in sorted({item.label or "" for item in items}):
-        members = sorted((item for item in items if item.label == label), key=_order)
+    for label in sorted(places):
+        members = sorted((items[place] for place in places[label]), key=_order)
         if len(members) <= per_class:
             raise _too_few(f"class {label!r} has {len(members)} images, {per_class} of them for examples")
         examples.extend(_spread(members)[:per_class])
     shown = {_cluster(item) for item in examples}
-    tests = tuple(item for item in items if _cluster(item) not in shown)
+    tests = Chosen(items, (place for place in range(len(items)) if _cluster(items[place]) not in shown))
     if not tests:
         raise _too_few("no image is left that shares no cluster with an example")
     return Split(tuple(examples), tests)

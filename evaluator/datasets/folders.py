@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from hooke.errors import FieldViolation, InvalidRequestError
 
@@ -48,9 +51,20 @@ class Folder:
         Raises:
             InvalidRequestError: it cannot be read.
         """
+        with self.open_file(relative) as file:
+            return file.read()
+
+    @contextmanager
+    def open_file(self, relative: str) -> Iterator[BinaryIO]:
+        """Open one file for reading.
+
+        Raises:
+            InvalidRequestError: it cannot be read, now or before it is closed.
+        """
         path = _below(self.path, relative)
         try:
-            return path.read_bytes()
+            with path.open("rb") as file:
+                yield file
         except OSError as error:
             raise InvalidRequestError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -6,20 +6,43 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evaluator.datasets import bbbc005, class_folders, dsb2018, pairs, simulated, table, voc
-from evaluator.datasets.dataset import Dataset, Item
+from evaluator.datasets import (
+    bbbc005,
+    class_folders,
+    coco,
+    ctc,
+    dsb2018,
+    microvqa,
+    pairs,
+    questions,
+    simulated,
+    stacks,
+    table,
+    via,
+    voc,
+)
+from evaluator.datasets.dataset import Dataset, Item, Items
 from evaluator.datasets.few_shot import split
 from evaluator.datasets.folders import Folder
-from evaluator.datasets.specs import (
+from evaluator.datasets.listing import Chosen
+from evaluator.datasets.public_specs import (
     Bbbc005Spec,
+    CocoSpec,
+    CtcSpec,
+    Dsb2018Spec,
+    MicroVqaSpec,
+    ViaSpec,
+    VocSpec,
+)
+from evaluator.datasets.specs import (
     ClassFoldersSpec,
     DatasetSpec,
-    Dsb2018Spec,
     FolderDatasetSpec,
     ImageLabelPairsSpec,
+    QuestionsSpec,
     SimulatedSpec,
+    StackPairsSpec,
     TableSpec,
-    VocSpec,
 )
 from evaluator.records import TaskKind
 from hooke.errors import FieldViolation, InvalidRequestError
@@ -70,27 +93,41 @@ def open_dataset(
     )
 
 
-def _list_items(spec: FolderDatasetSpec, folder: Folder, kind: TaskKind) -> Sequence[Item]:
+def _list_items(spec: FolderDatasetSpec, folder: Folder, kind: TaskKind) -> Items:
+    items: Items
     match spec:
         case Bbbc005Spec():
-            return bbbc005.list_items(spec, folder, kind)
+            items = bbbc005.list_items(spec, folder, kind)
         case Dsb2018Spec():
-            return dsb2018.list_items(folder, kind)
+            items = dsb2018.list_items(folder, kind)
         case VocSpec():
-            return voc.list_items(spec, folder)
+            items = voc.list_items(spec, folder)
+        case CocoSpec():
+            items = coco.list_items(spec, folder, kind)
+        case ViaSpec():
+            items = via.list_items(spec, folder, kind)
+        case CtcSpec():
+            items = ctc.list_items(spec, folder, kind)
+        case MicroVqaSpec():
+            items = microvqa.list_items(spec, folder)
         case ClassFoldersSpec():
-            return class_folders.list_items(spec, folder)
+            items = class_folders.list_items(spec, folder)
         case ImageLabelPairsSpec():
-            return pairs.list_items(spec, folder, kind)
+            items = pairs.list_items(spec, folder, kind)
+        case StackPairsSpec():
+            items = stacks.list_items(spec, folder, kind)
         case TableSpec():
-            return table.list_items(spec, folder, kind)
+            items = table.list_items(spec, folder, kind)
+        case QuestionsSpec():
+            items = questions.list_items(spec, folder)
+    return items
 
 
 def _pixel_size(size_um: float | None) -> PixelSize | None:
     return None if size_um is None else PixelSize(size_um, size_um)
 
 
-def _evenly(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
+def _evenly(items: Items, limit: int | None) -> Items:
     """One item out of each of `limit` equal stretches.
 
     The place in the stretch moves by the golden ratio: were it always the first, a listing that repeats
@@ -101,5 +138,5 @@ def _evenly(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
     chosen = []
     for stretch in range(limit):
         start, stop = stretch * len(items) // limit, (stretch + 1) * len(items) // limit
-        chosen.append(items[start + int(stretch * GOLDEN_RATIO % 1 * (stop - start))])
-    return chosen
+        chosen.append(start + int(stretch * GOLDEN_RATIO % 1 * (stop - start)))
+    return Chosen(items, chosen)

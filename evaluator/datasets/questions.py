@@ -11,9 +11,11 @@ from evaluator.datasets.basis import given
 from evaluator.datasets.cleaning import clean
 from evaluator.datasets.dataset import Content, Item
 from evaluator.datasets.folders import Folder
+from evaluator.datasets.listing import Chosen, listed
 from evaluator.datasets.patterns import fill, names_in
 from evaluator.datasets.rows import Row, read_table
 from evaluator.datasets.specs import QuestionsSpec
+from evaluator.datasets.table import row_image
 from evaluator.metrics.answers import AnswerKind, Tolerance
 from evaluator.records import ExpectedAnswer, Inquiry, Truth
 from hooke.errors import InvalidRequestError
@@ -22,30 +24,39 @@ ABSENT = frozenset({"", "none", "null", "nan", "[]"})
 """What stands, in lower case, where a row has no options or no tolerance."""
 
 
-def list_items(spec: QuestionsSpec, folder: Folder) -> list[Item]:
+def list_items(spec: QuestionsSpec, folder: Folder) -> Chosen:
     """List the rows, in the order of the table; the questions about an image are a cluster by default."""
     columns = (spec.question, spec.answer, spec.options, spec.correct_index)
     needed = {name for text in (*spec.image, spec.ask or "") for name in names_in(text)}
     needed |= {name for name in columns if name is not None} | {*spec.slices, *given(spec.cluster)}
     if isinstance(spec.tolerance, str):
         needed.add(spec.tolerance)
-    items = []
-    for row in read_table(folder, spec.table, needed):
-        paths = [fill(image, row.values) for image in spec.image]
-        path = next((path for path in paths if path in folder.file_set), None)
-        if path is None:
-            if spec.skip_missing:
-                continue
-            raise InvalidRequestError(f"{row.where}: there is no image {' or '.join(paths)}")
-        asked = row[spec.question] if spec.question is not None else fill(spec.ask or "", row.values)
-        inquiry = Inquiry(asked, _options(spec, row))
-        truth = Truth(answer=_expected(spec, row, inquiry.options))
-        slices = {axis: row[axis] for axis in spec.slices}
-        cluster = path if spec.cluster is None else row[spec.cluster]
-        items.append(Item(path, partial(_read, folder, path, truth, inquiry), slices, cluster))
+    rows = read_table(folder, spec.table, needed)
+    places = (place for place, row in enumerate(rows) if _item(spec, folder, row) is not None)
+
+    def make(row: Row) -> Item:
+        item = _item(spec, folder, row)
+        if item is None:
+            raise InvalidRequestError(f"{row.where} has changed since the table was listed")
+        return item
+
+    items = listed(rows, places, make)
     if not items:
         raise folder.expected(f"images as {' or '.join(spec.image)} for the rows of {spec.table}")
     return items
+
+
+def _item(spec: QuestionsSpec, folder: Folder, row: Row) -> Item | None:
+    """What a row asks; None where its image is missing and may be."""
+    path = row_image(spec, folder, row)
+    if path is None:
+        return None
+    asked = row[spec.question] if spec.question is not None else fill(spec.ask or "", row.values)
+    inquiry = Inquiry(asked, _options(spec, row))
+    truth = Truth(answer=_expected(spec, row, inquiry.options))
+    slices = {axis: row[axis] for axis in spec.slices}
+    cluster = path if spec.cluster is None else row[spec.cluster]
+    return Item(path, partial(_read, folder, path, truth, inquiry), slices, cluster)
 
 
 def _options(spec: QuestionsSpec, row: Row) -> tuple[str, ...]:

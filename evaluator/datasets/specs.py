@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from evaluator.datasets.basis import (
+    CLASSIFICATION,
+    COUNTING,
+    SEGMENTATION,
+    VQA,
+    LoaderSpec,
+    NamedPartsSpec,
+    OneOrSeveral,
+    given,
+    is_absent,
+)
 from evaluator.datasets.patterns import PathPattern, PatternText, names_in
+from evaluator.datasets.public_specs import (
+    Bbbc005Spec,
+    CocoSpec,
+    CtcSpec,
+    Dsb2018Spec,
+    MicroVqaSpec,
+    ViaSpec,
+    VocSpec,
+)
 from evaluator.records import TaskKind
 from evaluator.simulate.spec import SeriesSpec
 
 LABEL = "label"
 """The name in a pattern that stands for the class."""
 
-SEGMENTATION, COUNTING, CLASSIFICATION = TaskKind.SEGMENTATION, TaskKind.COUNTING, TaskKind.CLASSIFICATION
 
-
-class _Spec(BaseModel):
-    """What every loader has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    kinds: ClassVar[frozenset[TaskKind]]
-    """The kinds of task that the loader has truth for."""
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes by which the samples can be sliced."""
-        return ()
-
-    @property
-    def has_images(self) -> bool:
-        """False where the images are not at hand, so that only imported predictions can be scored."""
-        return True
-
-    def check_kind(self, kind: TaskKind) -> None:
-        """Raise ValueError where there is no truth for this kind of task."""
-        if kind not in self.kinds:
-            raise ValueError(f"has no truth for {kind}, only for {', '.join(sorted(self.kinds))}")
-
-
-class FolderSpec(_Spec):
-    """Data in a folder.
-
-    Attributes:
-        folder: relative to the data folder of the evaluation.
-        pixel_size_um: physical size of a pixel, where the set's description says so.
-    """
-
-    folder: str = "."
-    pixel_size_um: Annotated[float, Field(gt=0)] | None = None
-
-
-class SimulatedSpec(SeriesSpec, _Spec):
+class SimulatedSpec(SeriesSpec, LoaderSpec):
     """Cells that are drawn, not photographed; needs no folder. Slices: overlap, blur."""
 
     kinds = frozenset({SEGMENTATION, COUNTING})
@@ -63,62 +46,8 @@ class SimulatedSpec(SeriesSpec, _Spec):
         return ("overlap", "blur")
 
 
-class Bbbc005Spec(FolderSpec):
-    """BBBC005: `SIMCEPImages_A13_C53_F1_s09_w2.TIF`, and masks of the same name in a folder `*ground_truth*`.
-
-    Segmentation reads the images that have a mask. Slices: blur (the F of the name). Cluster: the well.
-
-    Attributes:
-        stain: w1 cell bodies, w2 nuclei.
-    """
-
-    kinds = frozenset({SEGMENTATION, COUNTING})
-    loader: Literal["bbbc005"]
-    stain: Literal["w1", "w2"]
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes by which the samples can be sliced."""
-        return ("blur",)
-
-
-class Dsb2018Spec(FolderSpec):
-    """DSB 2018: `<id>/images/<id>.png` and one mask for each object in `<id>/masks/`.
-
-    Slices: modality (dark, bright, stained).
-    """
-
-    kinds = frozenset({SEGMENTATION, COUNTING})
-    loader: Literal["dsb2018"]
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes by which the samples can be sliced."""
-        return ("modality",)
-
-
-class VocSpec(FolderSpec):
-    """Pascal VOC, as BCCD: `Annotations/*.xml` beside `JPEGImages/`; counts the boxes.
-
-    Attributes:
-        classes: names of the objects to count; empty: all.
-        split: only images listed in `ImageSets/Main/<split>.txt`.
-    """
-
-    kinds = frozenset({COUNTING})
-    loader: Literal["voc"]
-    classes: tuple[str, ...] = ()
-    split: str | None = None
-
-
 def _identity_of_list(labels: object) -> object:
     return {label: label for label in labels} if isinstance(labels, list | tuple) else labels
-
-
-def _one_or_several(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(value)
-    return (value,) if isinstance(value, str) else value
 
 
 Labels = Annotated[
@@ -139,28 +68,6 @@ class ExamplesSpec(BaseModel):
     per_class: Annotated[int, Field(ge=1, le=100)]
 
 
-class NamedPartsSpec(FolderSpec):
-    """Data whose paths, or whose table, name what else is known.
-
-    Attributes:
-        cluster: the name of what dependent images share, for example a patient.
-        slices: names by which to break the results down.
-    """
-
-    cluster: str | None = None
-    slices: tuple[str, ...] = ()
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes by which the samples can be sliced."""
-        return self.slices
-
-
-def given(name: str | None) -> tuple[str, ...]:
-    """The name, if there is one, as a sequence."""
-    return () if name is None else (name,)
-
-
 def _need(names: set[str], pattern: PathPattern) -> None:
     missing = sorted(names - set(pattern.names))
     if missing:
@@ -176,6 +83,8 @@ class ClassFoldersSpec(NamedPartsSpec):
             first pattern that matches a file reads it.
         labels: the label schema.
         examples: absent: none.
+        keep_top_px: show only so many rows of pixels from the top, as where an instrument's bar is burnt in
+            below; absent: all.
         cluster, slices: names in the patterns.
     """
 
@@ -184,6 +93,7 @@ class ClassFoldersSpec(NamedPartsSpec):
     patterns: Annotated[tuple[PatternText, ...], Field(min_length=1)] = ("{label}/{name}",)
     labels: Labels
     examples: ExamplesSpec | None = None
+    keep_top_px: Annotated[int, Field(gt=0)] | None = Field(default=None, exclude_if=is_absent)
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -222,6 +132,26 @@ class ImageLabelPairsSpec(NamedPartsSpec):
             raise ValueError(f"truth_format {self.truth_format} says where objects are, not their outlines")
 
 
+class StackPairsSpec(NamedPartsSpec):
+    """A stack of images and a stack of label images, as multi-page TIFF; each plane is a sample.
+
+    Attributes:
+        image, truth: as in `ImageLabelPairsSpec`.
+        cluster, slices: names in the pattern; by default the planes of a stack are a cluster.
+    """
+
+    kinds = frozenset({SEGMENTATION, COUNTING})
+    loader: Literal["stack_pairs"]
+    image: PatternText
+    truth: PatternText
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        needed = {*names_in(self.truth), *self.slices, *given(self.cluster)}
+        _need(needed, PathPattern.parse(self.image))
+        return self
+
+
 class TableSpec(NamedPartsSpec):
     """A CSV (with a header) or JSON Lines file of images and answers: classes, or counts.
 
@@ -241,7 +171,7 @@ class TableSpec(NamedPartsSpec):
     kinds = frozenset({CLASSIFICATION, COUNTING})
     loader: Literal["table"]
     table: str
-    image: Annotated[tuple[str, ...], BeforeValidator(_one_or_several)] = ()
+    image: OneOrSeveral = ()
     row: str | None = None
     truth: str
     labels: Labels | None = None
@@ -270,5 +200,59 @@ class TableSpec(NamedPartsSpec):
             raise ValueError("labels and examples belong to classification")
 
 
-FolderDatasetSpec = Bbbc005Spec | Dsb2018Spec | VocSpec | ClassFoldersSpec | ImageLabelPairsSpec | TableSpec
+class QuestionsSpec(NamedPartsSpec):
+    """A CSV (with a header) or JSON Lines file of images, questions in words and their answers.
+
+    Attributes:
+        table: path of the file.
+        image: path of an image, as in `TableSpec.image`.
+        question: the column with the question.
+        ask: one question for all rows instead; columns stand in braces, as "How large are the {kind}?".
+        answer: the column with the answer: a number, or a text; of several wordings, one a line.
+        options: the column with the options of a choice, as a list in JSON or Python; a row without any is no
+            choice.
+        correct_index: the column with the place of the right option, from 0, instead of `answer`.
+        unit: of every answer that is a number, for example "um"; empty: numbers have none.
+        tolerance: how far off a number may be, as a part of it; a column, or one number for all rows.
+        skip_missing: leave rows without an image file out, instead of refusing the table.
+    """
+
+    kinds = frozenset({VQA})
+    loader: Literal["questions"]
+    table: str
+    image: OneOrSeveral
+    question: str | None = None
+    ask: str | None = None
+    answer: str | None = None
+    options: str | None = None
+    correct_index: str | None = None
+    unit: str = ""
+    tolerance: str | Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    skip_missing: bool = False
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> Self:
+        if (self.question is None) == (self.ask is None):
+            raise ValueError("question or ask is needed, and not both")
+        if (self.answer is None) == (self.correct_index is None):
+            raise ValueError("answer or correct_index is needed, and not both")
+        if self.correct_index is not None and self.options is None:
+            raise ValueError("options: correct_index is a place among them")
+        return self
+
+
+FolderDatasetSpec = (
+    Bbbc005Spec
+    | Dsb2018Spec
+    | VocSpec
+    | CocoSpec
+    | ViaSpec
+    | CtcSpec
+    | MicroVqaSpec
+    | ClassFoldersSpec
+    | ImageLabelPairsSpec
+    | StackPairsSpec
+    | TableSpec
+    | QuestionsSpec
+)
 DatasetSpec = Annotated[SimulatedSpec | FolderDatasetSpec, Field(discriminator="loader")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,14 +33,22 @@ def read_plane(folder: Folder, path: str) -> NDArray[Any]:
 
 def read_labels(folder: Folder, path: str) -> LabelImage:
     """A label image: an integer for each object, 0 background."""
-    pixels = read_plane(folder, path)
+    return as_labels(read_plane(folder, path), folder.path / path)
+
+
+def as_labels(pixels: NDArray[Any], path: Path) -> LabelImage:
+    """Samples as labels.
+
+    Raises:
+        ImageUnreadableError: they are not whole numbers; names the file.
+    """
     if pixels.dtype == bool:
         return pixels.astype(np.uint8)
     if np.issubdtype(pixels.dtype, np.integer):
         return pixels
     whole = pixels.astype(np.int64)
     if not np.array_equal(whole, pixels):
-        raise ImageUnreadableError(f"{folder.path / path}: labels must be whole numbers")
+        raise ImageUnreadableError(f"{path}: labels must be whole numbers")
     return whole
 
 
@@ -51,6 +61,21 @@ def connected(mask: NDArray[np.bool_]) -> LabelImage:
     """Label the regions of a mask that hang together, corners included."""
     labels, _ = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
     return np.asarray(labels)
+
+
+def stacked(objects: Sequence[NDArray[np.integer[Any]]], shape: tuple[int, ...]) -> LabelImage:
+    """One label image of objects that may overlap.
+
+    Where they do, a pixel belongs to the smallest one, so that none is lost behind another.
+
+    Args:
+        objects: of each, the indices of its pixels in the flattened image.
+        shape: of the image.
+    """
+    labels = np.zeros(shape, np.min_scalar_type(len(objects)))
+    for label, place in enumerate(sorted(objects, key=len, reverse=True), start=1):
+        labels.flat[place] = label
+    return labels
 
 
 def count_dots(folder: Folder, path: str) -> int:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from evaluator.datasets.cleaning import clean
 from evaluator.datasets.dataset import Content, Item
 from evaluator.datasets.folders import Folder
-from evaluator.datasets.specs import VocSpec
+from evaluator.datasets.public_specs import VocSpec
 from evaluator.records import Truth
 from hooke.errors import InvalidRequestError
 
