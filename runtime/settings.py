@@ -6,6 +6,7 @@ This is the only place of the runtime that reads the environment.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -143,28 +144,37 @@ class RemoteServerSettings(ModelServerSettings):
 
 
 def secret_of(name: str, value: SecretStr | None, file: Path | None) -> SecretStr | None:
-    """A secret that comes either from a variable or from a file named by another; None where there is none.
+    """A key that comes either from a variable or from a file named by another; None where there is none.
 
     Args:
         name: of the variable without its prefix; the other one ends in `_FILE`.
-        value: of the variable.
-        file: named by the other one; blank space around its content does not count.
+        value: of the variable. Blank space around a key does not count, here and in the file.
+        file: named by the other one.
 
     Raises:
-        SettingsError: both are set, or the file cannot be read or is empty.
+        SettingsError: both are set, the file cannot be read or is empty, or this is no key.
     """
+    variable = f"{PREFIX}{name}"
     if file is None:
-        return value
-    variable = f"{PREFIX}{name}_FILE"
+        return None if value is None else _key(value.get_secret_value(), variable)
     if value is not None:
-        raise SettingsError(f"{variable}: {PREFIX}{name} is set too; set one of them")
+        raise SettingsError(f"{variable}_FILE: {variable} is set too; set one of them")
+    variable += "_FILE"
     try:
-        content = file.read_text(encoding="utf-8").strip()
+        content = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{variable}: {file} cannot be read: {type(error).__name__}") from None
-    if not content:
+    if not content.strip():
         raise SettingsError(f"{variable}: {file} is empty")
-    return SecretStr(content)
+    return _key(content, variable)
+
+
+def _key(text: str, variable: str) -> SecretStr:
+    """A key as it stands in a header, which takes neither spaces nor anything beyond ASCII."""
+    key = text.strip()
+    if re.fullmatch(r"[!-~]+", key) is None:
+        raise SettingsError(f"{variable}: this is no key; a key is one word of ASCII characters")
+    return SecretStr(key)
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

@@ -61,7 +61,7 @@ def test_wrong_addresses(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 def test_keys(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{KEY}\n", encoding="utf-8")
-    for value, path in ((SecretStr(KEY), None), (None, file)):
+    for value, path in ((SecretStr(KEY), None), (SecretStr(f" {KEY}\n"), None), (None, file)):
         secret = secret_of("OPENAI_API_KEY", value, path)
         assert secret is not None
         assert secret.get_secret_value() == KEY
@@ -75,6 +75,17 @@ def test_wrong_key_files(tmp_path: Path) -> None:
     for value, name in ((None, "none"), (None, "empty"), (SecretStr(KEY), "full")):
         with pytest.raises(SettingsError, match="HOOKE_OPENAI_API_KEY_FILE") as caught:
             secret_of("OPENAI_API_KEY", value, tmp_path / name)
+        assert KEY not in str(caught.value)
+
+
+# What no header takes is no key: that shows at the start, by the name of the setting, and not in each answer.
+@pytest.mark.parametrize("text", [f"{KEY}\n{KEY}", f"{KEY} {KEY}", f"{KEY}\u2026", f"{KEY}\x00"])
+def test_what_is_no_key(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(text, encoding="utf-8")
+    for value, path in ((SecretStr(text), None), (None, file)):
+        with pytest.raises(SettingsError, match="HOOKE_OPENAI_API_KEY") as caught:
+            secret_of("OPENAI_API_KEY", value, path)
         assert KEY not in str(caught.value)
 
 
