@@ -100,6 +100,11 @@ def of_run(
                 for task in suite.tasks
                 if isinstance(task.dataset, SimulatedSpec)
             },
+            **{
+                f"{task.name}, faults": {spec.kind: spec.seed for spec in task.corruption}
+                for task in suite.tasks
+                if task.corruption
+            },
         },
         "request": {
             "request_id": run.spec.request_id,

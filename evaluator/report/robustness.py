@@ -35,9 +35,10 @@ class RatioRow:
 
 @dataclass(frozen=True, slots=True)
 class RobustnessSection:
-    """What a task page says of robustness."""
+    """What a task page says of robustness; `worst` is the highest severity."""
 
     text: str
+    worst: int
     charts: tuple[Chart, ...]
     areas: tuple[AreaRow, ...]
     ratios: tuple[RatioRow, ...]
@@ -51,6 +52,7 @@ def robustness_section(page: TaskPage) -> RobustnessSection | None:
     models = [line.model for line in page.lines]
     return RobustnessSection(
         meaning(page.task),
+        max(severity for fault in faults for severity in severities(page.task, fault)),
         tuple(_chart(page, fault) for fault in faults),
         (
             *(AreaRow(title(f), scale(f), tuple(area(model, f) for model in models)) for f in faults),

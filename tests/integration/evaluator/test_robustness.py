@@ -43,8 +43,10 @@ async def test_curves(tmp_path: Path) -> None:
         # A grey image has no stain: what was to be shifted is the clean image, which is asked once.
         assert [progress.sample_count for progress in evaluation.task_progress] == [IMAGES * 5]
         assert len(model.asked) == model.asked.total() == IMAGES * 5
-        (task,) = await lab.figures(evaluation)
-        (summary,) = task.models
+        report = read_json((await lab.client.report(evaluation.evaluation_id)).decode())
+        seeds = {"defocus": 0, "read_noise": 0, "stain_shift": 0}
+        assert report.provenance["seeds"]["nuclei, faults"] == seeds
+        (summary,) = report.tasks[0].models
         assert list(summary.by_slice["fault"]) == ["clean", "defocus", "read_noise"]
         assert list(summary.by_slice["severity"]) == ["0", "1", "3", "5"]
         found = summary.robustness
