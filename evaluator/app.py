@@ -6,11 +6,13 @@ import asyncio
 import functools
 from concurrent.futures import ThreadPoolExecutor
 
+from evaluator.database import DatabaseError
+from evaluator.folder import RunsFolderError
 from evaluator.pacing import Pace
 from evaluator.runner import Limits, Runner
 from evaluator.service import NAME, EvaluationServicer
 from evaluator.settings import EvaluatorSettings
-from evaluator.store import RunsFolderError, RunStore
+from evaluator.store import RunStore
 from evaluator.supervisor import Supervisor
 from hooke import AsyncClient, Tls
 from hooke.v1 import evaluation_service_pb2_grpc
@@ -26,14 +28,16 @@ class EvaluatorApp:
         settings: validated settings.
 
     Raises:
-        SettingsError: the folder of the runs cannot be used.
+        SettingsError: the folder of the runs, or the database, cannot be used.
     """
 
     def __init__(self, settings: EvaluatorSettings) -> None:
         try:
-            self._store = RunStore(settings.evaluator_runs_dir)
+            self._store = RunStore(settings.evaluator_runs_dir, settings.database)
         except RunsFolderError as error:
             raise SettingsError(f"{PREFIX}EVALUATOR_RUNS_DIR: {error}") from error
+        except DatabaseError as error:
+            raise SettingsError(f"{PREFIX}DATABASE_URL: {error}") from error
         self._grace_s = settings.grace_s
         self._threads = ThreadPoolExecutor(settings.evaluator_threads, thread_name_prefix="hooke-evaluator")
         self._client = AsyncClient(settings.evaluator_gateway, tls=_tls(settings), retries=False)

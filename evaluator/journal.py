@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,9 @@ from hooke.types import SampleOutcome
 
 log = structlog.get_logger("hooke.evaluator.journal")
 
-_NAME = "predictions.jsonl"
+JOURNAL = "predictions.jsonl"
+"""Its name in the folder of its run."""
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(folder.parent)
         self._folder = folder
-        self._file = os.open(folder / _NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file = os.open(folder / JOURNAL, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         _sync_folder(folder)
 
     def close(self) -> None:
@@ -68,7 +70,7 @@ class Journal:
         as not asked.
         """
         end = offset = 0
-        with (self._folder / _NAME).open("rb") as lines:
+        with (self._folder / JOURNAL).open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     task_digest, prediction = _decode(line)
@@ -109,7 +111,7 @@ class Journal:
                 if entry.mask is None:
                     named.append(entry)
                     continue
-                name = mask_file(entry.task_digest, entry.prediction.model, entry.prediction.sample_id)
+                name = mask_file(entry.task_digest, entry.prediction)
                 path = self._folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 folders.add(path.parent)
@@ -134,19 +136,21 @@ def read_predictions(folder: Path, places: Sequence[tuple[int, int]]) -> list[Pr
     """The predictions of a run's lines, each given by offset and length in bytes."""
     if not places:
         return []
-    with (folder / _NAME).open("rb") as lines:
+    with (folder / JOURNAL).open("rb") as lines:
         return [_decode(os.pread(lines.fileno(), length, offset))[1] for offset, length in places]
 
 
-def mask_file(task_digest: str, model: str, sample_id: str) -> str:
+def mask_file(task_digest: str, prediction: Prediction) -> str:
     """Where the mask of a prediction lies in its run's folder."""
-    folder = quote(model, safe="").replace(".", "%2E")  # ".." is a sound name of a model, not of a folder
-    return f"masks/{task_digest[:16]}/{folder}/{sample_id}.tif"
+    # ".." is a sound name of a model, not of a folder
+    folder = quote(prediction.model, safe="").replace(".", "%2E")
+    repeat = f".{prediction.repeat}" if prediction.repeat else ""
+    return f"masks/{task_digest[:16]}/{folder}/{prediction.sample_id}{repeat}.tif"
 
 
 def _encode(entry: Entry) -> bytes:
     content = {"task_digest": entry.task_digest, **shallow(entry.prediction)}
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=dict).encode() + b"\n"
+    return _JSON.encode(content).encode() + b"\n"
 
 
 def _decode(line: bytes) -> tuple[str, Prediction]:
@@ -160,9 +164,9 @@ def _decode(line: bytes) -> tuple[str, Prediction]:
     return task_digest, Prediction(**content)
 
 
-def shallow(record: Any) -> Mapping[str, Any]:
+def shallow(record: Any) -> dict[str, Any]:
     """The fields of a dataclass by name, their values as they are."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def _write_all(file: int, content: bytes | bytearray) -> None:

@@ -137,6 +137,7 @@ class Prediction:
         input_token_count, output_token_count: None where the model counts none.
         cost_micro_usd: millionths of a US dollar; None where nobody charges or, if `price_missing`, where the
             price is not known.
+        repeat: counts from 0 where the same is asked more than once.
     """
 
     task: str
@@ -162,6 +163,7 @@ class Prediction:
     output_token_count: int | None = None
     cost_micro_usd: int | None = None
     price_missing: bool = False
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ class SampleScore:
         details: what aggregation or the report needs beside the metrics, for example the counts of true
             positives, or the pair (predicted, true).
         trivial: True where truth and answer are both empty, so that 1.0 means little.
+        repeat: of the prediction.
     """
 
     task: str
@@ -185,6 +188,7 @@ class SampleScore:
     details: Mapping[str, Any] = field(default_factory=dict)
     trivial: bool = False
     error_reason: str = ""
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

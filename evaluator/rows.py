@@ -3,44 +3,68 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from evaluator.records import SampleScore
+from sqlalchemy import Row
+
+from evaluator.records import SampleRow, SampleScore
 from evaluator.runs import RunRecord, RunSpec, TaskRecord
+from evaluator.schema import RUNS, SAMPLES, TASKS
 from hooke.types import EvaluationState, SampleOutcome
 
-RUN_COLUMNS = (
-    "run, evaluation_id, spec, suite_name, models, state, state_message, create_time, end_time, provenance"
+AnyRow = Row[*tuple[Any, ...]]
+
+RUN_COLUMNS = tuple(RUNS.columns)
+"""As `read_run` takes them."""
+TASK_COLUMNS = (
+    RUNS.c.evaluation_id,
+    TASKS.c.task,
+    TASKS.c.name,
+    TASKS.c.digest,
+    TASKS.c.ordinal,
+    TASKS.c.models,
+    TASKS.c.sample_count,
 )
-"""Of the table `runs`, as `read_run` takes them."""
-TASK_COLUMNS = "evaluation_id, task, name, digest, ordinal, tasks.models, sample_count"
-"""Of the tables `tasks` and `runs`, as `read_task` takes them."""
+"""As `read_task` takes them."""
+SAMPLE_COLUMNS = (
+    SAMPLES.c.sample_id,
+    SAMPLES.c.position,
+    SAMPLES.c.source,
+    SAMPLES.c.slices,
+    SAMPLES.c.cluster,
+)
+"""As `read_sample` takes them."""
 
 
-def read_run(row: Sequence[Any]) -> RunRecord:
-    """A run."""
-    number, evaluation_id, spec, suite_name, models, state, message, created, ended, provenance = row
-    content = json.loads(spec)
+def read_run(row: AnyRow, home: str) -> RunRecord:
+    """A run, for a store whose folder is `home`."""
+    content = json.loads(row.spec)
     return RunRecord(
-        number=number,
-        evaluation_id=evaluation_id,
+        number=row.run,
+        evaluation_id=row.evaluation_id,
         spec=RunSpec(**{**content, "models": tuple(content["models"])}),
-        suite_name=suite_name,
-        models=tuple(json.loads(models)),
-        state=EvaluationState(state),
-        state_message=message,
-        create_time=datetime.fromisoformat(created),
-        end_time=None if ended is None else datetime.fromisoformat(ended),
-        provenance=json.loads(provenance),
+        suite_name=row.suite_name,
+        models=tuple(json.loads(row.models)),
+        state=EvaluationState(row.state),
+        state_message=row.state_message,
+        create_time=datetime.fromisoformat(row.create_time),
+        end_time=None if row.end_time is None else datetime.fromisoformat(row.end_time),
+        provenance=json.loads(row.provenance),
+        here=row.home == home,
     )
 
 
-def read_task(row: Sequence[Any]) -> TaskRecord:
+def read_task(row: AnyRow) -> TaskRecord:
     """A task of a run."""
     evaluation_id, number, name, digest, ordinal, models, sample_count = row
     return TaskRecord(evaluation_id, number, name, digest, ordinal, tuple(json.loads(models)), sample_count)
+
+
+def read_sample(row: AnyRow) -> SampleRow:
+    """What a run remembers of a sample."""
+    sample_id, position, source, slices, cluster = row
+    return SampleRow(sample_id, position, source, json.loads(slices), cluster)
 
 
 def read_score(text: str) -> SampleScore:

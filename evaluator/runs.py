@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from evaluator.records import SampleScore
-from hooke.types import EvaluationState
+from evaluator.records import Prediction, SampleScore
+from hooke.types import EvaluationState, SampleOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class RunRecord:
     Attributes:
         number: counts up as runs are created.
         models: the models once they are known, before that those that were asked for.
+        here: its journal lies in the folder of this store; always, but where stores share a database.
     """
 
     number: int
@@ -42,6 +44,7 @@ class RunRecord:
     create_time: datetime
     end_time: datetime | None
     provenance: Mapping[str, Any]
+    here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,42 @@ class KnownSample:
     position: int
     sample_id: str
     truth_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOutcome:
+    """What became of a sample; `code_tag` is of the code that scored it, None if it was not scored yet."""
+
+    position: int
+    sample_id: str
+    outcome: SampleOutcome
+    code_tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """An answer that is there already, and the folder that its `mask_file` is relative to."""
+
+    prediction: Prediction
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the present predictions of a model in a task took, all repeats together.
+
+    Attributes:
+        prediction_count: of them all.
+        input_token_count, output_token_count: None where no tokens were counted.
+        cost_micro_usd: millionths of a US dollar, as far as prices are known; None where nobody charged.
+        price_missing_count: predictions whose price is not known, and so not in the sum.
+    """
+
+    prediction_count: int
+    input_token_count: int | None
+    output_token_count: int | None
+    cost_micro_usd: int | None
+    price_missing_count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,96 +1,109 @@
-"""The database of the run store: its tables, and opening it."""
+"""The tables of the run store, on SQLite and on PostgreSQL.
+
+`evaluator/migrations` makes them, one step from version to version; a test holds the two together.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    run INTEGER PRIMARY KEY AUTOINCREMENT,
-    evaluation_id TEXT NOT NULL UNIQUE,
-    spec TEXT NOT NULL,
-    suite_name TEXT NOT NULL,
-    models TEXT NOT NULL,
-    state TEXT NOT NULL,
-    state_message TEXT NOT NULL DEFAULT '',
-    create_time TEXT NOT NULL,
-    end_time TEXT,
-    provenance TEXT NOT NULL DEFAULT '{}'
-);
-CREATE TABLE IF NOT EXISTS tasks (
-    task INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL REFERENCES runs,
-    digest TEXT NOT NULL,
-    name TEXT NOT NULL,
-    ordinal INTEGER,  -- NULL: no longer in the suite
-    models TEXT NOT NULL,
-    sample_count INTEGER,
-    UNIQUE (run, digest)
-);
-CREATE TABLE IF NOT EXISTS samples (
-    task INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    sample_id TEXT NOT NULL,
-    truth_digest TEXT NOT NULL,
-    source TEXT NOT NULL,
-    slices TEXT NOT NULL,
-    cluster TEXT,
-    PRIMARY KEY (task, position),
-    UNIQUE (task, sample_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS predictions (
-    task INTEGER NOT NULL,
-    sample_id TEXT NOT NULL,
-    model TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    latency_s REAL NOT NULL,
-    offset INTEGER NOT NULL,
-    length INTEGER NOT NULL,
-    PRIMARY KEY (task, sample_id, model)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS scores (
-    task INTEGER NOT NULL,
-    sample_id TEXT NOT NULL,
-    model TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    offset INTEGER NOT NULL,  -- of the prediction that was scored
-    code_tag TEXT NOT NULL,   -- of the code that scored it
-    score TEXT NOT NULL,
-    PRIMARY KEY (task, sample_id, model)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS scores_by_outcome ON scores (task, model, outcome);
-"""
+METADATA = MetaData()
 
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # there only INTEGER counts up by itself
+_NAME = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that rows are put in order by: by its bytes, on every database."""
 
-class SchemaError(Exception):
-    """The database was written by another version of Hooke."""
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("run", _NUMBER, primary_key=True),
+    Column("evaluation_id", Text, nullable=False, unique=True),
+    Column("home", Text, nullable=False, server_default=""),  # the folder that the journal lies in
+    Column("spec", Text, nullable=False),
+    Column("suite_name", Text, nullable=False),
+    Column("models", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_message", Text, nullable=False, server_default=""),
+    Column("create_time", Text, nullable=False),
+    Column("end_time", Text),
+    Column("provenance", Text, nullable=False, server_default="{}"),
+    sqlite_autoincrement=True,
+)
 
+TASKS = Table(
+    "tasks",
+    METADATA,
+    Column("task", _NUMBER, primary_key=True),
+    Column("run", _NUMBER, ForeignKey("runs.run"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("ordinal", Integer),  # NULL: no longer in the suite
+    Column("models", Text, nullable=False),
+    Column("sample_count", Integer),
+    UniqueConstraint("run", "digest"),
+    Index("tasks_by_digest", "digest"),  # finds the same question in other runs
+)
 
-def connect(database: Path) -> sqlite3.Connection:
-    """Open a database that `prepare` has made; every transaction is begun and ended by hand."""
-    connection = sqlite3.connect(database, isolation_level=None, timeout=30)
-    # A power cut may take the last commits; the journals have what matters, and runs go on from there.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
+SAMPLES = Table(
+    "samples",
+    METADATA,
+    Column("task", _NUMBER, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("sample_id", Text, nullable=False),
+    Column("truth_digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("slices", Text, nullable=False),
+    Column("cluster", Text),
+    UniqueConstraint("task", "sample_id"),
+    sqlite_with_rowid=False,
+)
 
+PREDICTIONS = Table(
+    "predictions",
+    METADATA,
+    Column("task", _NUMBER, primary_key=True, autoincrement=False),
+    Column("sample_id", Text, primary_key=True),
+    Column("model", _NAME, primary_key=True),
+    Column("repeat", Integer, primary_key=True, autoincrement=False, server_default=text("0")),
+    Column("outcome", Text, nullable=False),
+    Column("error_reason", Text, nullable=False, server_default=""),
+    Column("latency_s", Double, nullable=False),
+    Column("input_token_count", BigInteger),
+    Column("output_token_count", BigInteger),
+    Column("cost_micro_usd", BigInteger),
+    Column("price_missing", Boolean, nullable=False, server_default=false()),
+    Column("model_version", Text),  # with the digest: who answered
+    Column("weights_digest", Text),
+    Column("offset", BigInteger, nullable=False),  # of its line in the journal
+    Column("length", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 
-def prepare(database: Path) -> None:
-    """Make the tables of a new database.
-
-    Raises:
-        SchemaError: its tables are of another version.
-    """
-    connection = connect(database)
-    try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, SCHEMA_VERSION):
-            raise SchemaError(
-                f"{database} has schema version {version}, this evaluator knows {SCHEMA_VERSION}"
-            )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    finally:
-        connection.close()
+SCORES = Table(
+    "scores",
+    METADATA,
+    Column("task", _NUMBER, primary_key=True, autoincrement=False),
+    Column("sample_id", Text, primary_key=True),
+    Column("model", _NAME, primary_key=True),
+    Column("repeat", Integer, primary_key=True, autoincrement=False, server_default=text("0")),
+    Column("outcome", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),  # of the prediction that was scored
+    Column("code_tag", Text, nullable=False),  # of the code that scored it
+    Column("score", Text, nullable=False),
+    Index("scores_by_outcome", "task", "repeat", "model", "outcome"),
+    sqlite_with_rowid=False,
+)

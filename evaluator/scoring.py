@@ -72,6 +72,7 @@ def score(
         details=details,
         trivial=trivial,
         error_reason=reason,
+        repeat=prediction.repeat,
     )
 
 
@@ -92,6 +93,7 @@ def _score_words(
         truth=str(truth),
         details={"true": str(truth), "kind": str(truth.kind), "note": found.note},
         error_reason="" if found.outcome is SampleOutcome.SCORED else found.note,
+        repeat=prediction.repeat,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from runtime.settings import PREFIX, Port, ServerSettings, usable_cores
+from runtime.settings import PREFIX, Port, ServerSettings, secret_of, usable_cores
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -28,7 +29,12 @@ class EvaluatorSettings(ServerSettings):
     """PEM private key of that certificate."""
     evaluator_runs_dir: Path = Path(".hooke/runs")
     """Folder of the runs: predictions, scores, reports. Under the working directory, so that a checkout
-    keeps its own; one folder belongs to one evaluator."""
+    keeps its own; one folder belongs to one evaluator, or to several that share a database."""
+    database_url: SecretStr | None = None
+    """PostgreSQL database of the runs, for example `postgresql://hooke:PASSWORD@db/hooke`. Absent: SQLite in
+    the folder of the runs. Predictions and masks are in that folder in any case."""
+    database_url_file: Path | None = None
+    """File that the URL stands in, instead of the variable."""
     evaluator_data_root: Path | None = None
     """Folder that every dataset must lie under, after symbolic links. Absent: only suites that need no data,
     so that nobody's files can be read by naming them."""
@@ -49,6 +55,20 @@ class EvaluatorSettings(ServerSettings):
     has two at least. Bounds memory, whatever the size of the dataset."""
     evaluator_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=usable_cores)
     """Threads that read, encode and score samples and write reports. One for each core by default."""
+
+    @cached_property
+    def database(self) -> SecretStr | None:
+        """The URL of the database, from wherever it is set; None: SQLite.
+
+        Raises:
+            SettingsError: it is set twice, or its file cannot be read or is empty.
+        """
+        return secret_of("DATABASE_URL", self.database_url, self.database_url_file)
+
+    @model_validator(mode="after")
+    def _url_can_be_read(self) -> Self:
+        _ = self.database  # a file that cannot be read is an error before any port opens
+        return self
 
     @model_validator(mode="after")
     def _files_are_there(self) -> Self:

@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from evaluator.folder import RunsFolderError
 from evaluator.records import Prediction, SampleRow, SampleScore
 from evaluator.runs import Place, RunSpec, TaskPlan, TaskRecord
-from evaluator.store import RunsFolderError, RunStore
+from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
+from tests.postgres import Postgres
 
 RUN = "run-1"
 WAIT_S = 10
@@ -24,9 +27,18 @@ TAG = "code"
 PLAN = TaskPlan("nuclei", "d" * 64, ("classical",))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> SecretStr | None:
+    """Where the database is; every test is run with SQLite, and with PostgreSQL where that is installed."""
+    if request.param == "sqlite":
+        return None
+    server: Postgres = request.getfixturevalue("postgres")
+    return SecretStr(server.url(server.new_database()))
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[RunStore]:
-    store = RunStore(tmp_path)
+def store(tmp_path: Path, url: SecretStr | None) -> Iterator[RunStore]:
+    store = RunStore(tmp_path, url)
     yield store
     store.close()
 

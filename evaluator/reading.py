@@ -1,0 +1,363 @@
+"""What there is in the run store, for any thread.
+
+The forms that begin with `iter_` fetch row by row, so that a million samples take no more memory than a
+thousand; each holds a connection until it is exhausted or closed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Select, Table, and_, bindparam, func, select, tuple_
+
+from evaluator.claims import CLAIMED
+from evaluator.journal import read_predictions
+from evaluator.records import Prediction, SampleRow, SampleScore
+from evaluator.rows import (
+    RUN_COLUMNS,
+    SAMPLE_COLUMNS,
+    TASK_COLUMNS,
+    AnyRow,
+    read_run,
+    read_sample,
+    read_score,
+    read_task,
+)
+from evaluator.runs import (
+    Cached,
+    KnownOutcome,
+    KnownSample,
+    Place,
+    PlacedScore,
+    RunRecord,
+    TaskRecord,
+    Usage,
+)
+from evaluator.schema import PREDICTIONS, RUNS, SAMPLES, SCORES, TASKS
+from hooke.types import Evaluation, EvaluationState, SampleOutcome, TaskProgress
+
+_ROWS_AT_ONCE = 1000
+"""Fetched together by the forms that read row by row."""
+AnySelect = Select[*tuple[Any, ...]]
+P, S = PREDICTIONS.c, SCORES.c
+
+# What is read for each sample is put together once.
+_PREDICTIONS = select(P.offset, P.length).where(
+    P.task == bindparam("task"), P.sample_id == bindparam("sample_id"), P.repeat == bindparam("repeat")
+)
+_CACHED = (
+    select(RUNS.c.evaluation_id, P.offset, P.length)
+    .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
+    .join(RUNS, RUNS.c.run == TASKS.c.run)
+    .where(
+        TASKS.c.digest == bindparam("digest"),
+        RUNS.c.home == bindparam("home"),
+        P.model == bindparam("model"),
+        P.sample_id == bindparam("sample_id"),
+        P.repeat == bindparam("repeat"),
+        P.outcome != SampleOutcome.FAILED,
+        P.model_version.is_not_distinct_from(bindparam("model_version")),
+        P.weights_digest.is_not_distinct_from(bindparam("weights_digest")),
+    )
+    .order_by(TASKS.c.task.desc())
+    .limit(1)
+)
+
+
+def tasks_of(evaluation_id: str) -> AnySelect:
+    """The tasks of a run in the order of its suite, as `read_task` takes them."""
+    return (
+        select(*TASK_COLUMNS)
+        .join(RUNS)
+        .where(RUNS.c.evaluation_id == evaluation_id, TASKS.c.ordinal.is_not(None))
+        .order_by(TASKS.c.ordinal)
+    )
+
+
+class RunReader:
+    """Reads from the runs of an evaluator.
+
+    Args:
+        engine: of the database.
+        runs_dir: the folder of the journals.
+        home: what the database calls that folder.
+    """
+
+    def __init__(self, engine: Engine, runs_dir: Path, home: str) -> None:
+        self._engine = engine
+        self._runs_dir = runs_dir
+        self._home = home
+
+    def folder(self, evaluation_id: str) -> Path:
+        """The folder of a run."""
+        return self._runs_dir / evaluation_id
+
+    # Runs
+
+    def get(self, evaluation_id: str) -> RunRecord | None:
+        """A run, if it is there."""
+        rows = self._read(select(*RUN_COLUMNS).where(RUNS.c.evaluation_id == evaluation_id))
+        return read_run(rows[0], self._home) if rows else None
+
+    def newest(self, limit: int, before: int | None = None) -> list[RunRecord]:
+        """Runs, the newest first; only those with a smaller number than `before`."""
+        query = select(*RUN_COLUMNS).order_by(RUNS.c.run.desc()).limit(limit)
+        if before is not None:
+            query = query.where(RUNS.c.run < before)
+        return [read_run(row, self._home) for row in self._read(query)]
+
+    def unfinished(self) -> list[str]:
+        """Ids of the runs that have not ended and whose journals lie here, the oldest first."""
+        ended = [state for state in EvaluationState if state.ended]
+        query = select(RUNS.c.evaluation_id).where(RUNS.c.state.not_in(ended), RUNS.c.home == self._home)
+        return [row[0] for row in self._read(query.order_by(RUNS.c.run))]
+
+    @property
+    def shared(self) -> bool:
+        """True if there may be other evaluators of the same database."""
+        return self._engine.dialect.name == "postgresql"
+
+    def claimed(self, evaluation_id: str) -> bool:
+        """Whether an evaluator that shares the database, or this one, has claimed a run."""
+        if not self.shared:
+            return False
+        with self._engine.connect() as connection:
+            return bool(connection.execute(CLAIMED, {"evaluation_id": evaluation_id}).scalar_one())
+
+    # Tasks and samples
+
+    def tasks(self, evaluation_id: str) -> list[TaskRecord]:
+        """The tasks of a run in the order of its suite; empty before it was first opened."""
+        return [read_task(row) for row in self._read(tasks_of(evaluation_id))]
+
+    def known_samples(self, task: TaskRecord) -> list[KnownSample]:
+        """What tells the samples seen so far apart, in the order of the dataset."""
+        return list(self.iter_known_samples(task))
+
+    def iter_known_samples(self, task: TaskRecord) -> Iterator[KnownSample]:
+        """The same, row by row."""
+        columns = (SAMPLES.c.position, SAMPLES.c.sample_id, SAMPLES.c.truth_digest)
+        query = select(*columns).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
+        return (KnownSample(*row) for row in self._stream(query))
+
+    def samples(self, task: TaskRecord) -> list[SampleRow]:
+        """The samples seen so far, in the order of the dataset."""
+        return list(self.iter_samples(task))
+
+    def iter_samples(self, task: TaskRecord) -> Iterator[SampleRow]:
+        """The same, row by row."""
+        query = select(*SAMPLE_COLUMNS).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
+        return (read_sample(row) for row in self._stream(query))
+
+    # Predictions
+
+    def outcomes(self, task: TaskRecord, model: str, repeat: int = 0) -> dict[str, SampleOutcome]:
+        """Sample id -> outcome of every prediction of a model."""
+        query = select(P.sample_id, P.outcome).where(*_of(PREDICTIONS, task, model, repeat))
+        return {sample_id: SampleOutcome(outcome) for sample_id, outcome in self._stream(query)}
+
+    def iter_outcomes(self, task: TaskRecord, model: str, repeat: int = 0) -> Iterator[KnownOutcome]:
+        """What became of the samples that a model has predicted, in the order of the dataset, row by row."""
+        query = (
+            select(SAMPLES.c.position, P.sample_id, P.outcome, S.code_tag)
+            .join_from(SAMPLES, PREDICTIONS, _same(SAMPLES, PREDICTIONS, "task", "sample_id"))
+            .outerjoin(SCORES, _same(PREDICTIONS, SCORES, "task", "sample_id", "model", "repeat"))
+            .where(SAMPLES.c.task == task.number, *_of(PREDICTIONS, task, model, repeat))
+            .order_by(SAMPLES.c.position)
+        )
+        for position, sample_id, outcome, code_tag in self._stream(query):
+            yield KnownOutcome(position, sample_id, SampleOutcome(outcome), code_tag)
+
+    def latencies(self, task: TaskRecord, model: str) -> list[float]:
+        """Seconds from sending to answer, of the samples with an answer; each repeat is one."""
+        query = select(P.latency_s).where(
+            P.task == task.number, P.model == model, P.outcome != SampleOutcome.FAILED
+        )
+        return [row[0] for row in self._stream(query)]
+
+    def predictions(self, task: TaskRecord, sample_id: str, repeat: int = 0) -> dict[str, Prediction]:
+        """Model -> prediction of one sample."""
+        places = self._read(_PREDICTIONS, task=task.number, sample_id=sample_id, repeat=repeat)
+        read = read_predictions(self.folder(task.evaluation_id), [(row[0], row[1]) for row in places])
+        return {prediction.model: prediction for prediction in read}
+
+    def any_answer(self, evaluation_id: str, model: str, task: TaskRecord | None = None) -> Prediction | None:
+        """The oldest answer of a model in a run, or in one of its tasks, whatever it was."""
+        query = (
+            select(P.offset, P.length)
+            .join_from(PREDICTIONS, TASKS, P.task == TASKS.c.task)
+            .join(RUNS)
+            .where(
+                RUNS.c.evaluation_id == evaluation_id,
+                TASKS.c.ordinal.is_not(None),
+                P.model == model,
+                P.outcome != SampleOutcome.FAILED,
+            )
+            .order_by(P.offset)
+            .limit(1)
+        )
+        if task is not None:
+            query = query.where(P.task == task.number)
+        places = [(row[0], row[1]) for row in self._read(query)]
+        predictions = read_predictions(self.folder(evaluation_id), places)
+        return predictions[0] if predictions else None
+
+    def cached(
+        self,
+        task_digest: str,
+        model: str,
+        sample_id: str,
+        version: str,
+        weights_digest: str | None,
+        repeat: int = 0,
+    ) -> Cached | None:
+        """The newest answer, in any run whose journal lies here, of the same model to the same question.
+
+        Args:
+            task_digest: of the task that the question belongs to.
+            model: its name.
+            sample_id: what was asked.
+            version: of the model, as its service says it.
+            weights_digest: of the model; None where its service says none.
+            repeat: which of the answers to the same question.
+        """
+        rows = self._read(
+            _CACHED,
+            digest=task_digest,
+            home=self._home,
+            model=model,
+            sample_id=sample_id,
+            model_version=version,
+            weights_digest=weights_digest,
+            repeat=repeat,
+        )
+        for evaluation_id, offset, length in rows:
+            folder = self.folder(evaluation_id)
+            try:
+                return Cached(read_predictions(folder, [(offset, length)])[0], folder)
+            except FileNotFoundError:
+                pass  # somebody has made room
+        return None
+
+    def usage(self, task: TaskRecord, model: str) -> Usage:
+        """What a model took in a task, as far as services said it."""
+        query = select(
+            func.count(),
+            func.sum(P.input_token_count),
+            func.sum(P.output_token_count),
+            func.sum(P.cost_micro_usd),
+            func.count().filter(P.price_missing),
+        ).where(P.task == task.number, P.model == model)
+        (row,) = self._read(query)
+        count, *sums, missing = row
+        read, written, cost = (None if value is None else int(value) for value in sums)
+        return Usage(count, read, written, cost, missing)
+
+    def failure_reasons(self, task: TaskRecord) -> Counter[str]:
+        """How often the samples of a task failed for which reason."""
+        query = (
+            select(P.error_reason, func.count())
+            .where(P.task == task.number, P.repeat == 0, P.outcome == SampleOutcome.FAILED)
+            .group_by(P.error_reason)
+        )
+        return Counter(dict(iter(self._read(query))))
+
+    # Scores
+
+    def scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> list[SampleScore]:
+        """Every score of a model in a task, in no order; of one repeat or, if that is None, of all."""
+        query = select(S.score).where(*_of(SCORES, task, model, repeat))
+        return [read_score(row[0]) for row in self._stream(query)]
+
+    def iter_scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> Iterator[SampleScore]:
+        """The same in the order of the dataset, row by row; the repeats of a sample follow each other."""
+        query = (
+            select(S.score)
+            .join_from(SAMPLES, SCORES, _same(SAMPLES, SCORES, "task", "sample_id"))
+            .where(SAMPLES.c.task == task.number, *_of(SCORES, task, model, repeat))
+            .order_by(SAMPLES.c.position, S.repeat)
+        )
+        return (read_score(row[0]) for row in self._stream(query))
+
+    def scored(self, task: TaskRecord, model: str, code_tag: str, repeat: int = 0) -> frozenset[str]:
+        """Ids of the samples whose present prediction was scored by this code."""
+        query = select(S.sample_id).where(*_of(SCORES, task, model, repeat), S.code_tag == code_tag)
+        return frozenset(row[0] for row in self._stream(query))
+
+    def placed_scores(
+        self, task: TaskRecord, model: str, after: Place | None, limit: int
+    ) -> Iterator[PlacedScore]:
+        """Scores of a task in the order of the dataset, then of the models' names; not of repeats.
+
+        Args:
+            task: the task.
+            model: only this one; empty: all of them.
+            after: only scores that come later than this.
+            limit: most scores.
+        """
+        if after is not None and after.ordinal > task.ordinal:
+            return
+        query = (
+            select(SAMPLES.c.position, S.model, S.score)
+            .join_from(SAMPLES, SCORES, _same(SAMPLES, SCORES, "task", "sample_id"))
+            .where(SAMPLES.c.task == task.number, S.task == task.number, S.repeat == 0)
+            .order_by(SAMPLES.c.position, S.model)
+            .limit(limit)
+        )
+        if after is not None and after.ordinal == task.ordinal:
+            place = tuple_(SAMPLES.c.position, S.model)
+            # The first condition says nothing new, but is one that the index understands.
+            query = query.where(SAMPLES.c.position >= after.position, place > (after.position, after.model))
+        if model:
+            query = query.where(S.model == model)
+        for position, row_model, score in self._read(query):
+            yield PlacedScore(Place(task.ordinal, position, row_model), read_score(score))
+
+    # The whole
+
+    def evaluation(self, run: RunRecord) -> Evaluation:
+        """A run with its progress, as callers see it; repeats are not counted."""
+        progress = []
+        for task in self.tasks(run.evaluation_id):
+            query = (
+                select(S.model, S.outcome, func.count())
+                .where(S.task == task.number, S.repeat == 0)
+                .group_by(S.model, S.outcome)
+            )
+            counts = {(model, outcome): count for model, outcome, count in self._read(query)}
+            for model in task.models:
+                by_outcome = [counts.get((model, outcome), 0) for outcome in SampleOutcome]
+                progress.append(TaskProgress(task.name, model, task.sample_count, *by_outcome))
+        return Evaluation(
+            evaluation_id=run.evaluation_id,
+            request_id=run.spec.request_id,
+            suite_name=run.suite_name,
+            models=run.models,
+            state=run.state,
+            task_progress=tuple(progress),
+            create_time=run.create_time,
+            end_time=run.end_time,
+            state_message=run.state_message,
+        )
+
+    def _read(self, query: AnySelect, **values: Any) -> list[AnyRow]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(query, values))
+
+    def _stream(self, query: AnySelect) -> Iterator[AnyRow]:
+        with self._engine.connect() as connection:
+            yield from connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
+
+
+def _of(table: Table, task: TaskRecord, model: str, repeat: int | None) -> list[ColumnElement[bool]]:
+    """Rows of a model in a task, of one repeat or of all."""
+    conditions = [table.c.task == task.number, table.c.model == model]
+    return conditions if repeat is None else [*conditions, table.c.repeat == repeat]
+
+
+def _same(left: Table, right: Table, *names: str) -> ColumnElement[bool]:
+    """Rows of two tables that belong together."""
+    return and_(*(left.c[name] == right.c[name] for name in names))
