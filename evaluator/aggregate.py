@@ -129,7 +129,7 @@ def _confusion(task: TaskSpec, samples: Sequence[Judged]) -> dict[str, list[str]
 
 def slices_of(kind: TaskKind, row: SampleRow, score: SampleScore) -> dict[str, str]:
     """Where a sample belongs: the slices of its dataset, and by how many objects there really are."""
-    if not kind.counts_objects:
+    if not kind.counts_objects or "true" not in score.details:  # of what cannot be read, nothing is known
         return dict(row.slices)
     return {**row.slices, OBJECTS_AXIS: _density(score.details["true"])}
 

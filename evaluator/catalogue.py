@@ -18,7 +18,7 @@ from hooke.errors import HookeError
 
 
 class DatasetChangedError(Exception):
-    """A dataset is not the one that the run began with, or cannot be read any more."""
+    """A dataset is not the one that the run began with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,10 +79,12 @@ class Catalogue:
     async def sample(self, index: int) -> Sample | None:
         """Read a sample; None if it is a duplicate of an earlier one.
 
-        Every sample before it must have been asked for, or be known.
+        Every sample before it must have been asked for, or be known. One that cannot be read is a sample,
+        too, which fails: see `Dataset.sample`.
 
         Raises:
-            DatasetChangedError: it cannot be read, or is not what was noted before.
+            DatasetChangedError: it is not what was noted before: another image, another truth, or one of both
+                times unreadable.
         """
         read = await asyncio.get_running_loop().run_in_executor(self._threads, _read, self.dataset, index)
         found = KnownSample(index, read.sample.sample_id, read.truth_digest)
@@ -96,7 +98,8 @@ class Catalogue:
         if known is None:
             return None
         if known != found:
-            raise self._has_changed(f"{read.sample.source} is not the sample that it was")
+            why = f": {read.sample.unreadable}" if read.sample.unreadable else ""
+            raise self._has_changed(f"{read.sample.source} is not the sample that it was{why}")
         return read.sample
 
     def _has_changed(self, how: str) -> DatasetChangedError:
@@ -124,9 +127,9 @@ class Catalogue:
 
 def _read(dataset: Dataset, index: int) -> _Read:
     try:
-        sample = dataset[index]
+        sample = dataset.sample(index)
     except (HookeError, OSError) as error:
-        raise DatasetChangedError(f"sample {index} of {dataset.name} cannot be read: {error}") from error
+        raise DatasetChangedError(f"sample {index} of {dataset.name} cannot be found: {error}") from error
     return _Read(sample, truth_digest(sample.truth))
 
 

@@ -104,6 +104,7 @@ class Sample:
         pixel_size: None where unknown.
         inquiry: what is asked, where that is a question in words.
         further_images: more images that the question is about, as `image`.
+        unreadable: why it cannot be read; then there is no image, and nothing is known of the truth.
     """
 
     sample_id: str
@@ -115,6 +116,7 @@ class Sample:
     pixel_size: PixelSize | None = None
     inquiry: Inquiry | None = None
     further_images: tuple[bytes, ...] = ()
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

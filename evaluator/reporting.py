@@ -110,7 +110,7 @@ def _samples(
         for row in store.samples(task):
             if control.interrupted:
                 raise StoppedError
-            sample = open_task.dataset[row.index]
+            sample = open_task.dataset.sample(row.index)
             if sample.sample_id != row.sample_id:
                 raise DatasetChangedError(f"{row.source} has changed since it was shown to the models")
             predictions = store.predictions(task, row.sample_id)

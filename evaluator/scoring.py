@@ -31,6 +31,14 @@ def score(
         prediction: the answer.
         labels: the predicted label image, H x W integers, 0 background; segmentation only.
     """
+    if sample.unreadable:
+        return SampleScore(
+            task=task.name,
+            model=prediction.model,
+            sample_id=sample.sample_id,
+            outcome=SampleOutcome.FAILED,
+            error_reason=prediction.error_reason,
+        )
     if sample.truth.answer is not None:
         return _score_words(task, sample, sample.truth.answer, prediction)
     details: dict[str, Any] = {"true": _true_value(task, sample.truth)}

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Protocol
 
 from evaluator.records import Inquiry, Sample, TaskKind, Truth
+from hooke.errors import HookeError
 from hooke.images import PixelSize
 
 
@@ -94,6 +95,26 @@ class Dataset:
     def __getitem__(self, index: int) -> Sample:
         """Read one sample."""
         return self._sample(self.items[index])
+
+    def sample(self, index: int) -> Sample:
+        """Read one sample; where it cannot be read, what stands in its place: one file must not end a run.
+
+        Its id is the SHA-256 of the question and of where it should be.
+        """
+        try:
+            return self[index]
+        except (HookeError, OSError) as error:
+            item = self.items[index]
+            asked = b"unreadable\n" + item.source.encode()
+            return Sample(
+                sample_id=hashlib.sha256(self._question + asked).hexdigest(),
+                image=b"",
+                truth=Truth(),
+                source=item.source,
+                slices=item.slices,
+                cluster=item.cluster,
+                unreadable=error.message if isinstance(error, HookeError) else str(error),
+            )
 
     def __iter__(self) -> Iterator[Sample]:
         """Read one sample after the other."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,14 +102,54 @@ async def test_changes_are_noticed(store: RunStore, threads: ThreadPoolExecutor,
         await second.sample(1)
 
 
-# A file that cannot be read ends the run with its place, not with a hole in the data.
-async def test_unreadable(store: RunStore, threads: ThreadPoolExecutor) -> None:
-    def read() -> Content:
-        raise FileNotFoundError("gone.tif")
+class Files:
+    """A dataset of files of which some are broken; which ones can change."""
 
-    dataset = Dataset("letters", TaskKind.COUNTING, [Item("gone.tif", read)])
-    with pytest.raises(DatasetChangedError, match=r"sample 0 of letters cannot be read.*gone\.tif"):
-        await Catalogue(dataset, task_of(store), store, threads, []).sample(0)
+    def __init__(self, images: str, broken: str = "") -> None:
+        self.broken = broken
+        items = [Item(f"{letter}.tif", partial(self._read, letter)) for letter in images]
+        self.dataset = Dataset("letters", TaskKind.COUNTING, items)
+
+    def _read(self, letter: str) -> Content:
+        if letter in self.broken:
+            raise FileNotFoundError(f"{letter}.tif is gone")
+        return Content(letter.encode(), Truth(count=1))
+
+
+# A file that cannot be read is a sample of its own, which says why; the samples around it are not touched.
+async def test_unreadable(store: RunStore, threads: ThreadPoolExecutor) -> None:
+    task = task_of(store)
+    files = Files("abcd", broken="bc")
+    catalogue = Catalogue(files.dataset, task, store, threads, [])
+    samples = [await catalogue.sample(index) for index in range(4)]
+    assert [sample.unreadable for sample in samples if sample] == ["", "b.tif is gone", "c.tif is gone", ""]
+    assert len({sample.sample_id for sample in samples if sample}) == 4
+    again = Catalogue(files.dataset, task, store, threads, store.known_samples(task))
+    second = await again.sample(1)
+    assert second is not None
+    assert second.sample_id == catalogue.sample_id(1)
+
+
+# A file that was read and cannot be any more has changed, and so has one that can be again.
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("", "b", r"b\.tif is not the sample that it was: b\.tif is gone"),
+        ("b", "", "is not the sample that it was"),
+    ],
+)
+async def test_unreadable_later(
+    store: RunStore, threads: ThreadPoolExecutor, before: str, after: str, told: str
+) -> None:
+    task = task_of(store)
+    files = Files("abc", broken=before)
+    first = Catalogue(files.dataset, task, store, threads, [])
+    for index in range(3):
+        await first.sample(index)
+    files.broken = after
+    second = Catalogue(files.dataset, task, store, threads, store.known_samples(task))
+    with pytest.raises(DatasetChangedError, match=told):
+        await second.sample(1)
 
 
 # The manifest depends on every image, every truth and their order, and on nothing else.
