@@ -1,23 +1,28 @@
-"""A small run with everything that a report must bear: three tasks, two models, every outcome, odd images."""
+"""A small run with everything that a report must bear: four tasks, two models, every outcome, odd images."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import tifffile
 from PIL import Image
 
 from evaluator.metrics import segmentation
+from evaluator.metrics.answers import AnswerKind, Tolerance, score_choice
 from evaluator.metrics.intervals import wilson
+from evaluator.metrics.quantities import score_quantity
 from evaluator.records import (
     Comparison,
     Estimate,
+    ExpectedAnswer,
     FaultCurve,
     ModelSummary,
     Prediction,
+    Reference,
     Robustness,
     RunSummary,
     SampleRow,
@@ -26,6 +31,7 @@ from evaluator.records import (
     TaskKind,
     TaskSummary,
     Truth,
+    Usage,
 )
 from evaluator.report import ReportSample, SampleResultView
 from hooke.types import SampleOutcome
@@ -33,6 +39,8 @@ from hooke.types import SampleOutcome
 GOOD, HOSTILE = "classical", "<script>alert(1)</script>"
 MODELS = (GOOD, HOSTILE)
 NUCLEI, COUNTS, CLASSES = "nuclei", "cell counts & more", "</script><b>classes"
+QUESTIONS = "questions"
+OPTIONS = ("fibres", "<b>pores", "particles")
 LABELS = ("alive", "dead", "<i>unsure")
 SAMPLE_COUNT = 24
 SIDE = 96
@@ -41,12 +49,26 @@ OUTCOMES = {3: SampleOutcome.ABSTAINED, 7: SampleOutcome.UNPARSED, 11: SampleOut
 """Places at which the hostile model has no answer; the good one always has."""
 
 
+USAGES = {
+    TaskKind.COUNTING: (Usage(24, None, None, 0, 0), Usage(23, 28_000, 460, 51_750, 3)),
+    TaskKind.VQA: (Usage(24, 24_000, 900, 0, 24), Usage(23, 25_300, 1150, 34_500, 0)),
+}
+"""One that nobody charges for beside one that somebody does; and a price that is not known."""
+
+REFERENCES = (
+    Reference("an expert", "bias", -0.4, "<i>Journal of Discs</i> 3, 2024", n=50),
+    Reference("an expert", "mae", 1.25, "<i>Journal of Discs</i> 3, 2024", n=50),
+    Reference("a vendor", "mae", 0.1, "a leaflet", upper=0.3),
+)
+
+
 def summary() -> RunSummary:
     """What the aggregation says of the run."""
     tasks = (
         _task(NUCLEI, TaskKind.SEGMENTATION, "seg_accuracy@0.5", _segmentation_estimates),
         _task(COUNTS, TaskKind.COUNTING, "mae", _counting_estimates),
         _task(CLASSES, TaskKind.CLASSIFICATION, "accuracy", _classification_estimates),
+        _task(QUESTIONS, TaskKind.VQA, "accuracy", _question_estimates),
     )
     provenance = {
         "models": {
@@ -71,6 +93,7 @@ def samples() -> Iterator[ReportSample]:
         yield _segmentation_sample(index)
         yield _counting_sample(index)
         yield _classification_sample(index)
+        yield _question_sample(index)
 
 
 def _task(name, kind, headline, estimates) -> TaskSummary:
@@ -83,7 +106,7 @@ def _task(name, kind, headline, estimates) -> TaskSummary:
         confusion = None
         if kind is TaskKind.CLASSIFICATION:
             confusion = {"labels": list(LABELS), "matrix": [[8, 0, 0, 0], [1, 6, 1, 0], [0, 0, 5, 3 * place]]}
-        robustness = _robustness(headline, place) if kind is not TaskKind.CLASSIFICATION else None
+        robustness = _robustness(headline, place) if kind.counts_objects else None
         models.append(
             ModelSummary(
                 *(
@@ -99,12 +122,15 @@ def _task(name, kind, headline, estimates) -> TaskSummary:
                     place,
                 ),
                 robustness=robustness,
+                usage=USAGES[kind][place] if kind in USAGES else None,
             )
         )
     better = kind is not TaskKind.COUNTING
     sign = 1 if better else -1
     difference = Estimate(headline, 0.25 * sign, 0.1 * sign, 0.4 * sign, "bca", SAMPLE_COUNT, better)
-    p_values = (0.6, 1.0) if kind is TaskKind.CLASSIFICATION else (0.0002, 0.0006)
+    apart = kind.counts_objects
+    p_values = (0.0002, 0.0006) if apart else (0.6, 1.0)
+    more = None if apart else 4321
     return TaskSummary(
         name,
         kind,
@@ -113,7 +139,8 @@ def _task(name, kind, headline, estimates) -> TaskSummary:
         headline,
         SAMPLE_COUNT,
         tuple(models),
-        (Comparison(GOOD, HOSTILE, difference, *p_values, "permutation"),),
+        (Comparison(GOOD, HOSTILE, difference, *p_values, "permutation", more),),
+        REFERENCES if kind is TaskKind.COUNTING else (),
     )
 
 
@@ -167,6 +194,10 @@ def _counting_estimates(level: float) -> tuple[Estimate, ...]:
 def _classification_estimates(level: float) -> tuple[Estimate, ...]:
     undefined = Estimate("brier", None, None, None, "", 0, False, "the model gave no probabilities")
     return (_share("accuracy", level), _share("macro_f1", 0.9 * level), undefined)
+
+
+def _question_estimates(level: float) -> tuple[Estimate, ...]:
+    return (_share("accuracy", level), _share("within_tolerance", 0.8 * level))
 
 
 def _discs(index: int, count: int) -> np.ndarray:
@@ -283,3 +314,30 @@ def _classification_sample(index: int) -> ReportSample:
             prediction, {"correct": float(label == true), "confidence": sure}, label, true
         )
     return ReportSample(CLASSES, row, _encoded(index, _discs(index, 5)), Truth(label=true), results)
+
+
+def _question_sample(index: int) -> ReportSample:
+    """A choice and a quantity in turn; some of them about two images."""
+    row = _row(QUESTIONS, index)
+    if index % 2:
+        truth = ExpectedAnswer(AnswerKind.QUANTITY, number=12.0, unit="um", tolerance=Tolerance(relative=0.1))
+        asked = "How large are the discs?\nEnd with one line that says 'Answer: <number> <unit>'."
+        texts = ("They are about that.\nAnswer: 12.5 um", "Answer: 12 mm")
+    else:
+        truth = ExpectedAnswer(AnswerKind.CHOICE, texts=(OPTIONS[index % 3],))
+        options = "\n".join(f"({letter}) {option}" for letter, option in zip("ABC", OPTIONS, strict=True))
+        asked = f"What is shown?\n{options}\nEnd with one line that says 'Answer: <letter>'."
+        texts = (f"Answer: {'ABC'[index % 3]}", f"Answer: {'ABC'[(index + index // 4) % 3]}")
+    results = {}
+    for model, text in zip(MODELS, texts, strict=True):
+        prediction = _prediction(row, QUESTIONS, model, written=text)
+        if truth.kind is AnswerKind.CHOICE:
+            found = score_choice(truth.texts[0], text, OPTIONS)
+        else:
+            found = score_quantity(12.0, "um", text, truth.tolerance)
+        view = _result(prediction, found.metrics, found.answer, str(truth))
+        details = {"true": str(truth), "kind": str(truth.kind), "note": found.note}
+        results[model] = replace(view, score=replace(view.score, details=details))
+    image = _encoded(index, _discs(index, 5))
+    further = (_encoded(4, _discs(index, 9)),) if index % 6 == 1 else ()
+    return ReportSample(QUESTIONS, row, image, Truth(answer=truth), results, asked, further)

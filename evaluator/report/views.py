@@ -31,7 +31,8 @@ class ImageView:
     """An image as the pages show it.
 
     Attributes:
-        full, thumbnail: file names within images/.
+        full: file name within images/.
+        thumbnail: the same of a small one; empty if none was asked for.
         width, height: of the image itself, in pixels.
         note: how it was brought to the screen, in a sentence.
     """
@@ -51,7 +52,7 @@ class Displayed:
     note: str
 
 
-def write_view(folder: Path, image: bytes) -> ImageView | str:
+def write_view(folder: Path, image: bytes, *, thumbnail: bool = True) -> ImageView | str:
     """Write an encoded image for the pages, or say why it cannot be shown.
 
     A view that is there already (another task has the same image) is written again: the bytes are equal.
@@ -62,10 +63,9 @@ def write_view(folder: Path, image: bytes) -> ImageView | str:
     except HookeError as error:
         return f"The image cannot be shown: {error}."
     name = hashlib.sha256(image).hexdigest()[:24]
-    view = ImageView(
-        f"{name}.jpg", f"{name}.small.jpg", micrograph.width_px, micrograph.height_px, shown.note
-    )
-    for file, side in ((view.full, VIEW_PX), (view.thumbnail, THUMBNAIL_PX)):
+    full, small = f"{name}.jpg", f"{name}.small.jpg" if thumbnail else ""
+    view = ImageView(full, small, micrograph.width_px, micrograph.height_px, shown.note)
+    for file, side in ((full, VIEW_PX), (small, THUMBNAIL_PX))[: 1 + thumbnail]:
         picture = Image.fromarray(shown.pixels)
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         picture.save(folder / file, quality=_QUALITY)

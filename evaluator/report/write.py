@@ -92,7 +92,7 @@ class _Site:
         """
         page = self._by_task[sample.task]
         folder = self._out / "images"
-        further = tuple(write_view(folder, image) for image in sample.further_images)
+        further = tuple(write_view(folder, image, thumbnail=False) for image in sample.further_images)
         shown = sample_page(page, sample, write_view(folder, sample.image), further)
         # Ids are hashes of ours, but a file name must not depend on that.
         name = hashlib.sha256(sample.row.sample_id.encode()).hexdigest()[:16]

@@ -75,8 +75,9 @@ def test_pages(report: Path, pages: list[Page]) -> None:
         "task1.html",
         "task2.html",
         "task3.html",
+        "task4.html",
     }
-    assert len(pages) == 5 + 3 * example.SAMPLE_COUNT
+    assert len(pages) == 6 + 4 * example.SAMPLE_COUNT
 
 
 # Everything that a page loads or links to is in the folder, so it opens from disk without a network.
@@ -96,7 +97,7 @@ def test_links(report: Path, pages: list[Page]) -> None:
                 assert target.is_relative_to(report.resolve())
                 seen.add(target)
     by_rows = set()
-    for task in ("task1", "task2", "task3"):
+    for task in ("task1", "task2", "task3", "task4"):
         for row in read_rows(report, task)["rows"]:
             by_rows |= {report / "samples" / task / f"{row[0]}.html", report / "images" / row[1]}
     written = [path for folder in ("images", "samples", "assets") for path in (report / folder).rglob("*.*")]
@@ -150,7 +151,7 @@ def test_undefined(report: Path) -> None:
 # The head says what was run, in which state, with which versions and digests, and holds the provenance.
 def test_head(report: Path) -> None:
     index = page(report, "index.html")
-    for said in ("partially succeeded", "2025-03-01 12:00:00 UTC", "sha256:" + "ab" * 32, "2024-05", "72"):
+    for said in ("partially succeeded", "2025-03-01 12:00:00 UTC", "sha256:" + "ab" * 32, "2024-05", "96"):
         assert said in index.text
     details = index.path.read_text().split("<details", 1)[1].split("</details>")[0]
     for said in ("4f77e21c0ffee", "78787878", "2405", "1.17.1"):
@@ -168,13 +169,59 @@ def test_leaderboard(report: Path) -> None:
 def test_comparisons(report: Path) -> None:
     apart, alike = page(report, "task1.html").text, page(report, "task3.html").text
     assert f"{example.HOSTILE} 0.250 [0.100, 0.400] 24 < 0.001 < 0.001 classical is better" in apart
-    assert "0.600 1.000 cannot be told apart" in alike
+    assert "0.600 1.000 cannot be told apart about 4,300" in alike
     assert f"{example.HOSTILE} 1 0.650" in alike
+
+
+# Published figures stand below the models, as they were published, and are said to be none of the run.
+def test_published_figures(report: Path) -> None:
+    text = page(report, "task2.html").text
+    told = text[text.index("Published figures.") :]
+    assert "They are no models of this run: nothing was tested against them" in told
+    assert "Whose mae bias n Source an expert 1.25 -0.4 50 <i>Journal of Discs</i> 3, 2024" in told
+    assert "a vendor 0.1 to 0.3 \N{EN DASH} \N{EN DASH} a leaflet" in told
+    assert "Published figures" not in page(report, "task1.html").text
+
+
+# Where a model has tokens or costs there is a chart of quality against cost: free models stand at 0, one
+# whose price is not known is left out by name, and tokens, cost and latency are in a table.
+def test_costs(report: Path) -> None:
+    counts, questions = page(report, "task2.html"), page(report, "task4.html")
+    assert "Cost against quality" not in page(report, "task1.html").text
+    assert "0 USD 0 USD \N{EN DASH} \N{EN DASH} 41 ms 390 ms" in counts.text
+    assert "2.59 USD, price unknown of 3 answers 0.05175 USD 28,000 460 41 ms 1.4 s" in counts.text
+    (chart,) = (svg["aria-label"] for svg in counts.all("svg") if "US dollars" in svg.get("aria-label", ""))
+    assert "classical: 2.000 [1.400, 2.800] at 0 USD." in chart
+    assert "price unknown \N{EN DASH} 24,000 900" in questions.text
+    assert "Not in the chart, since their price is not known: classical." in questions.text
+    (chart,) = (
+        svg["aria-label"] for svg in questions.all("svg") if "US dollars" in svg.get("aria-label", "")
+    )
+    assert "classical" not in chart
+    assert "1.5 USD" in chart
+
+
+# A question in words is shown as it was put, with every image; beside it what each model wrote, how that was
+# read, and what is right or wrong with it.
+def test_question(report: Path) -> None:
+    quantity = sample_page(report, "task4", 1)
+    for said in (
+        "Question, as it was put How large are the discs? End with one line",
+        "Image 2 96 x 96 pixels.",
+        "Truth 12 um 12 um Answer, as read 12.5 um 12 mm Verdict right off by 10^3 Written",
+        "They are about that. Answer: 12.5 um",
+    ):
+        assert said in quantity.text
+    assert len(quantity.all("img")) == 2
+    choice = sample_page(report, "task4", 4).text
+    assert "What is shown? (A) fibres (B) <b>pores (C) particles" in choice
+    assert "Verdict" not in choice
+    assert read_rows(report, "task4")["rows"][1][5][1][7] == "off by 10^3"
 
 
 # Every table has column headings with a scope, and says how many of the samples could be scored.
 def test_tables(report: Path) -> None:
-    for name in ("task1.html", "task2.html", "task3.html"):
+    for name in ("task1.html", "task2.html", "task3.html", "task4.html"):
         for table in re.findall(r"<table.*?</table>", (report / name).read_text(), re.DOTALL):
             assert 'scope="col"' in table
             assert 'scope="row"' in table
@@ -183,6 +230,8 @@ def test_tables(report: Path) -> None:
                 or "% scored" in table
                 or "Coverage" in table
                 or '<th scope="col">So' in table
+                or "Cost of 1,000" in table
+                or "Published figures" in table
             )
 
 

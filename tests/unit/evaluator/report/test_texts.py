@@ -111,19 +111,23 @@ def test_schema() -> None:
     assert set(task["models"][0]["strict"][0]) == {field.name for field in dataclasses.fields(Estimate)}
 
 
-# A report that was written before there were curves of faults is read as one without any.
+# A report that was written before there were curves of faults, usage and references is read as without any.
 def test_earlier_report() -> None:
     content = json.loads(render_json(example.summary()))
     for task in content["tasks"]:
+        del task["references"]
         for model in task["models"]:
-            del model["robustness"]
+            del model["robustness"], model["usage"]
+        for pair in task["comparisons"]:
+            del pair["more_images"]
     read = read_json(json.dumps(content))
-    assert [model.robustness for task in read.tasks for model in task.models] == [None] * 6
+    assert [model.robustness for task in read.tasks for model in task.models] == [None] * 8
+    assert [task.references for task in read.tasks] == [()] * 4
 
 
 # Areas and curves of faults are one table, which says which way is worse; what is not there is undefined.
 def test_markdown_robustness() -> None:
-    _, nuclei, counts, classes = render_markdown(example.summary()).split("\n## ")
+    _, nuclei, counts, classes, _ = render_markdown(example.summary()).split("\n## ")
     section = nuclei.split("### Robustness")[1].split("###")[0]
     assert "below it there is" in section
     assert "above it there is" in counts.split("### Robustness")[1].split("###")[0]
@@ -173,7 +177,7 @@ def test_refused(text: str, said: str) -> None:
 # Every Markdown table has as many cells in each row as in its head, and its columns line up.
 def test_markdown_tables() -> None:
     blocks = [b for b in render_markdown(example.summary()).strip().split("\n\n") if b.startswith("|")]
-    assert len(blocks) == 3 * 4 + 2
+    assert len(blocks) == 4 * 4 + 2 + 1 + 2  # of all; of robustness, of references, of costs
     for block in blocks:
         lines = block.split("\n")
         cells = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
