@@ -72,7 +72,7 @@ def encode(image: Micrograph, limits: ProviderLimits) -> ProviderImage:
         height_px=size[1],
         axes="YX" if picture.mode == "L" else "YXS",
         sample_type="uint8",
-        media_type=media_type,
+        media_type=PNG if media_type == PNG else f"{JPEG}; quality={limits.jpeg_quality}",
     )
     return ProviderImage(data, media_type, rendered)
 
