@@ -31,6 +31,8 @@ _MAX_MESSAGE_BYTES = 1024
 _MAX_METADATA_BYTES = 512
 _MAX_VIOLATIONS = 8
 _MAX_VIOLATION_BYTES = 192
+_MAX_DELAY_S = 86_400.0
+"""A provider that says more means something else by its number, and messages do not hold every number."""
 
 _BY_CODE: Mapping[grpc.StatusCode, type[HookeError]] = MappingProxyType(
     {
@@ -75,7 +77,7 @@ def trailing_metadata_of(error: HookeError) -> tuple[tuple[str, str | bytes], ..
     if error.reason is not None and TABLE[error.reason].retry is not Retry.AFTER_DELAY:
         trailers.append((PUSHBACK_KEY, "-1"))
     elif error.retry_after_s is not None:
-        trailers.append((PUSHBACK_KEY, str(round(error.retry_after_s * 1000))))
+        trailers.append((PUSHBACK_KEY, str(round(min(error.retry_after_s, _MAX_DELAY_S) * 1000))))
     return tuple(trailers)
 
 
@@ -130,7 +132,7 @@ def _details_of(error: HookeError) -> list[Message]:
         details.append(bad)
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
-        delay.FromNanoseconds(round(error.retry_after_s * 1e9))
+        delay.FromNanoseconds(round(min(error.retry_after_s, _MAX_DELAY_S) * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if error.request_id is not None:
         details.append(error_details_pb2.RequestInfo(request_id=error.request_id))

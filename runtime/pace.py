@@ -82,17 +82,21 @@ class Gate:
     QUOTA_S = 10.0
     """Seconds for which nothing is asked after the quota turned out to be used up. Short: nobody knows when
     somebody pays, and the first call after that should be answered."""
+    MOST_S = 3600.0
+    """Seconds after which a call is tried all the same: a number that is none of seconds must not close the
+    gate until the service is started anew."""
 
     def __init__(self) -> None:
         self._error: errors.ResourceExhaustedError | None = None
         self._until = 0.0
 
     def close(self, error: errors.ResourceExhaustedError) -> bool:
-        """Refuse with this error for as long as it says; false if it does not say."""
+        """Refuse with this error for as long as it says, an hour at most; false if it does not say."""
         used_up = isinstance(error, errors.UpstreamQuotaExhaustedError)
         seconds = self.QUOTA_S if used_up else error.retry_after_s
         if not seconds:
             return False
+        seconds = min(seconds, self.MOST_S)
         until = time.monotonic() + seconds
         if until > self._until:
             self._error, self._until = _again(error, seconds), until

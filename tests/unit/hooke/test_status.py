@@ -88,6 +88,14 @@ def test_pushback_agrees_with_the_table(reason: Reason) -> None:
         assert (told, untold) == ("-1", "-1")
 
 
+# A delay that nobody can mean becomes a day, on both ways.
+@pytest.mark.parametrize("delay_s", [1e6, 1e20, float("inf")])
+async def test_endless_delays(delay_s: float) -> None:
+    sent = errors.UpstreamRateLimitedError("slow down", retry_after_s=delay_s)
+    assert dict(trailing_metadata_of(sent))[PUSHBACK_KEY] == "86400000"
+    assert error_from(await over_the_wire(sent)).retry_after_s == 86_400
+
+
 # A reason of a newer server gives the nearest class, and the reason can be read and passed on.
 async def test_unknown_reason_survives() -> None:
     sent = errors.ResourceExhaustedError("no credit", metadata={"reason": "BUDGET_EXHAUSTED", "key": "lab"})

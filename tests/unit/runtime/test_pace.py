@@ -133,6 +133,16 @@ def test_the_gate_takes_long_delays() -> None:
     assert refusal.retry_after_s == pytest.approx(300.0, abs=1)
 
 
+# A delay without end, such as a date for a number of seconds, closes the gate for an hour.
+@pytest.mark.parametrize("delay_s", [1.8e9, float("inf")])
+def test_the_gate_opens_again(delay_s: float) -> None:
+    gate = Gate()
+    assert gate.close(errors.UpstreamRateLimitedError("", retry_after_s=delay_s))
+    refusal = gate.refusal()
+    assert refusal is not None
+    assert refusal.retry_after_s == pytest.approx(3600, abs=1)
+
+
 # Without a delay nothing is refused: the provider may take the next call.
 def test_the_gate_stays_open_without_a_delay() -> None:
     gate = Gate()
