@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cellpose, forwarding, llava, metrics, proxies, sam, uploads, workers
+from benchmarks import cellpose, evaluator_memory, forwarding, llava, metrics, proxies, sam, uploads, workers
 from benchmarks.measure import Target, Times
 from benchmarks.processes import BrokenError
 
@@ -148,11 +148,20 @@ def _metrics_table(found: metrics.Metrics) -> Table:
     )
 
 
+def _evaluator_memory_table(found: evaluator_memory.Memory) -> Table:
+    return _table(
+        "Reading a dataset in the evaluator",
+        ("", "samples", "peak MiB"),
+        (("evaluator", f"{row.samples:,}", row.peak_bytes / MIB) for row in found.rows),
+    )
+
+
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "forwarding": (forwarding.measure, _forwarding_table),
     "uploads": (uploads.measure, _uploads_table),
     "proxies": (proxies.measure, _proxies_table),
     "workers": (workers.measure, _workers_table),
+    "evaluator-memory": (evaluator_memory.measure, _evaluator_memory_table),
     "cellpose": (cellpose.measure, _cellpose_table),
     "llava": (llava.measure, _llava_table),
     "sam": (sam.measure, _sam_table),

@@ -105,7 +105,7 @@ class SeriesSpec(FieldParameters):
             combination i modulo the number of combinations, overlap varying fastest.
     """
 
-    images: Annotated[int, Field(ge=1, le=100_000)] = 128
+    images: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     seed: Annotated[int, Field(ge=0)] = 0
     count_min: Annotated[int, Field(ge=0)] = 1
     count_max: Annotated[int, Field(ge=0)] = 100
