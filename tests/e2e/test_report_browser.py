@@ -1,61 +1,33 @@
-"""The report in a real browser, opened from disk: what its scripts make of it."""
+"""The report in a real browser, opened from disk: what its scripts make of it, on a phone and on a desk."""
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
-import subprocess
-from html import unescape
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from evaluator.contrast import contrast, contrast_files, read_folder
 from evaluator.report import write_report
 from tests import report_example as example
+from tests.unit.evaluator.contrast.written import write_run
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=20000",
-    "--dump-dom",
-)
-
-# Runs before anything of the page: keeps every error, and every alert that a hostile name would raise.
-WATCH = """
-window.faults = [];
-window.alert = (text) => faults.push("alert " + text);
-window.addEventListener("error", (e) => faults.push(e.message || "not loaded: " + e.target.src), true);
-window.addEventListener("unhandledrejection", (event) => faults.push(String(event.reason)));
-"""
-
-# Runs a test's steps once the page is ready, and leaves what they return where the test finds it.
-PROBE = """
-const until = async (condition) => { while (!condition()) await new Promise((go) => setTimeout(go, 20)); };
-const texts = (selector) => [...document.querySelectorAll(selector)].map((node) => node.textContent);
-const status = () => document.getElementById("status").textContent;
-(async () => {
-  await until(() => status());
-  const said = await (async () => { %s })();
-  document.body.append(Object.assign(document.createElement("pre"), {
-    id: "said", textContent: JSON.stringify({ said, faults }) }));
-})();
-"""
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+WAIT_MS = 20_000
 
 
 @pytest.fixture(scope="module")
-def browser() -> str:
-    found = [
-        path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))
-    ]
-    if not found:
+def chromium() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
         pytest.skip("no chromium or chrome is installed")
-    return found[0]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -64,135 +36,199 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(folder / "a report #1", example.summary(), example.samples()).parent
 
 
-def run(browser: str, report: Path, tmp_path: Path, steps: str, address: str = "") -> object:
-    """Open the sample browser at `address` and return what the steps return; no error may be heard of."""
-    html = (report / "samples.html").read_text(encoding="utf-8")
-    html = html.replace("<head>", f"<head><script>{WATCH}</script>")
-    html = html.replace("</body>", f"<script>{PROBE % steps}</script></body>")
-    page = report / "probe.html"
-    page.write_text(html, encoding="utf-8")
-    done = subprocess.run(
-        [browser, *FLAGS, f"--user-data-dir={tmp_path}", page.as_uri() + address],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=True,
-    )
-    page.unlink()
-    found = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr[-2000:]
-    told = json.loads(unescape(found[1]))
-    assert told["faults"] == []
-    return told["said"]
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(chromium: Browser, report: Path) -> Iterator[Open]:
+    """Opens a page of the report, or a file; in the end, no error and no dialog may have been heard of."""
+    faults: list[str] = []
+    pages: list[Page] = []
+
+    def open_page(name: str | Path, address: str = "", viewport: dict[str, int] = DESK) -> Page:
+        page = chromium.new_page(viewport=viewport)
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("requestfailed", lambda request: faults.extend(_lost(request)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        page.on("dialog", lambda dialog: (faults.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        pages.append(page)
+        page.goto((report / name).as_uri() + address)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert faults == []
+
+
+def _lost(request: Request) -> list[str]:
+    """What could not be loaded; not what was given up since the page went on to something else."""
+    aborted = "ERR_ABORTED" in (request.failure or "")
+    return [] if aborted else [f"not loaded: {request.url}"]
+
+
+def browse(visit: Open, address: str = "", viewport: dict[str, int] = DESK) -> Page:
+    """Open the sample browser and wait until it shows something."""
+    page = visit("samples.html", address, viewport)
+    page.wait_for_function("document.getElementById('status').textContent")
+    return page
+
+
+def status(page: Page) -> str:
+    return page.inner_text("#status")
+
+
+def fits(page: Page) -> bool:
+    """Whether the page is no wider than the window; parts of it may scroll by themselves."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 # Without a server all results are there, those without an answer first, then the worst; names stay text.
-def test_worst_first(browser: str, report: Path, tmp_path: Path) -> None:
-    steps = """
-    return { status: status(), outcomes: texts(".cards .outcome"), values: texts(".cards strong"),
-             names: texts(".card-text").includes("<script>alert(1)<" + "/script>"),
-             scripts: document.querySelectorAll(".cards script, .cards i, .cards b").length,
-             pictures: document.querySelectorAll(".cards img").length,
-             task: document.querySelector("select[name=task]").selectedOptions[0].textContent };
-    """
-    said = run(browser, report, tmp_path, steps)
-    assert said["status"] == "48 results"
-    assert said["outcomes"] == ["failed", "unparsed", "abstained"]
-    values = [float(value) for value in said["values"]]
+def test_worst_first(visit: Open) -> None:
+    page = browse(visit)
+    assert status(page) == "48 results"
+    assert page.locator(".cards .outcome").all_inner_texts() == ["failed", "unparsed", "abstained"]
+    values = [float(value) for value in page.locator(".cards strong").all_inner_texts()]
     assert values == sorted(values)
     assert len(values) == 45
-    assert said["pictures"] == 46  # one sample of two models has no image that can be shown
-    assert (said["names"], said["scripts"], said["task"]) == (True, 0, example.NUCLEI)
+    assert page.locator(".cards img").count() == 46  # one sample of two models cannot be shown
+    assert example.HOSTILE in page.locator(".card-text").all_inner_texts()
+    assert page.locator(".cards script, .cards i, .cards b").count() == 0
 
 
 # The address says what is shown: task, model, outcome, slice and order can be linked to.
-def test_address(browser: str, report: Path, tmp_path: Path) -> None:
-    address = "#task=task2&model=%3Cscript%3Ealert(1)%3C%2Fscript%3E&slice.blur=2&sort=%3Elatency"
-    steps = "return { status: status(), titles: texts('.card-title'), values: texts('.cards strong') };"
-    said = run(browser, report, tmp_path, steps, address)
-    assert said["status"] == "8 results"
-    assert said["titles"][:3] == ["field_022.png", "field_019.png", "field_016.png"]
-    assert said["values"][:2] == ["240 ms", "210 ms"]
+def test_address(visit: Open) -> None:
+    wanted = "#task=task2&model=%3Cscript%3Ealert(1)%3C%2Fscript%3E&slice.blur=2&sort=%3Elatency"
+    page = browse(visit, wanted)
+    assert status(page) == "8 results"
+    assert page.locator(".card-title").all_inner_texts()[:3] == [
+        "field_022.png",
+        "field_019.png",
+        "field_016.png",
+    ]
+    assert page.locator(".cards strong").all_inner_texts()[:2] == ["240 ms", "210 ms"]
 
 
 # Choosing in the form filters at once, and the address follows; another task starts without filters.
-def test_form(browser: str, report: Path, tmp_path: Path) -> None:
-    steps = """
-    const form = document.getElementById("filters").elements;
-    const choose = (name, value) => {
-      form[name].value = value;
-      form[name].dispatchEvent(new Event("input", { bubbles: true }));
-    };
-    const seen = [];
-    choose("outcome", "unanswered"); seen.push(status());
-    choose("outcome", ""); choose("find", "FIELD_01"); seen.push(status());
-    choose("task", "task3");
-    await until(() => [...form.sort.options].some((option) => option.value.endsWith("correct")));
-    seen.push(status(), new URLSearchParams(location.hash.slice(1)).get("task"), form.find.value);
-    return seen;
-    """
-    assert run(browser, report, tmp_path, steps) == ["3 results", "20 results", "48 results", "task3", ""]
+def test_form(visit: Open) -> None:
+    page = browse(visit)
+    page.select_option("[name=outcome]", "unanswered")
+    assert status(page) == "3 results"
+    page.select_option("[name=outcome]", "")
+    page.fill("[name=find]", "FIELD_01")
+    assert status(page) == "20 results"
+    page.select_option("[name=task]", "task3")
+    page.wait_for_function(
+        "[...document.forms.filters.sort.options].some((o) => o.value.endsWith('correct'))"
+    )
+    assert status(page) == "48 results"
+    assert "task=task3" in page.url
+    assert page.input_value("[name=find]") == ""
 
 
 # A sample opens over the list; the arrow keys step through the filtered results in their order.
-def test_viewer(browser: str, report: Path, tmp_path: Path) -> None:
-    steps = """
-    const viewer = document.getElementById("viewer");
-    const place = () => document.getElementById("place").textContent;
-    const key = (name) => viewer.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
-    const seen = [viewer.open];
-    document.querySelectorAll("a.card")[0].click();
-    seen.push(viewer.open, place());
-    key("ArrowRight"); seen.push(place());
-    key("ArrowLeft"); key("ArrowLeft"); seen.push(place());
-    seen.push(document.getElementById("frame").src === document.getElementById("whole").href);
-    seen.push(decodeURI(document.getElementById("frame").src).includes("/samples/task1/"));
-    document.getElementById("close").click(); seen.push(viewer.open);
-    return seen;
-    """
-    said = run(browser, report, tmp_path, steps, "#task=task1&outcome=unanswered")
-    assert said == [
-        False,
-        True,
-        "1 of 3: field_011.png",
-        "2 of 3: field_007.png",
-        "1 of 3: field_011.png",
-        True,
-        True,
-        False,
-    ]
+def test_viewer(visit: Open) -> None:
+    page = browse(visit, "#task=task1&outcome=unanswered")
+    page.locator("a.card").first.click()
+    place = page.locator("#place")
+    assert place.inner_text() == "1 of 3: field_011.png"
+    page.keyboard.press("ArrowRight")
+    assert place.inner_text() == "2 of 3: field_007.png"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert place.inner_text() == "1 of 3: field_011.png"
+    frame = page.frame_locator("#frame")
+    assert "field_011.png" in frame.locator("h1").inner_text()
+    assert (page.get_attribute("#frame", "src") or "").startswith("samples/task1/")
+    page.click("#close")
+    assert not page.locator("#viewer").is_visible()
 
 
 # Many results come in pages; a page further shows the rest, and there is no page beyond the last.
-def test_pages(browser: str, report: Path, tmp_path: Path) -> None:
-    steps = """
-    state.data.rows = Array(4).fill(state.data.rows).flat(); apply();
-    const cards = () => document.querySelectorAll("a.card").length;
-    const after = document.getElementById("after");
-    const seen = [status(), cards(), document.getElementById("before").disabled];
-    after.click(); after.click(); after.click();
-    return [...seen, status(), cards(), after.disabled];
-    """
-    said = run(browser, report, tmp_path, steps)
-    assert said == ["192 results, page 1 of 4", 60, True, "192 results, page 4 of 4", 12, True]
+def test_pages(visit: Open) -> None:
+    page = browse(visit)
+    page.evaluate("state.data.rows = Array(4).fill(state.data.rows).flat(); apply();")
+    assert status(page) == "192 results, page 1 of 4"
+    assert page.locator("a.card").count() == 60
+    assert page.locator("#before").is_disabled()
+    for _ in range(3):
+        page.click("#after")
+    assert status(page) == "192 results, page 4 of 4"
+    assert page.locator("a.card").count() == 12
+    assert page.locator("#after").is_disabled()
 
 
-# A sample's page hides the outlines of a kind when its box is cleared.
-def test_outline_switches(browser: str, report: Path, tmp_path: Path) -> None:
-    page = next((report / "samples" / "task1").glob("*.html"))
-    script = """
-    <script>
-    const box = document.querySelector('input[data-outline="tp"]');
-    box.click();
-    const shown = [...document.querySelectorAll('g[data-kind]')].filter((g) => g.style.display !== "none");
-    document.title = shown.map((g) => g.dataset.kind).join(" ");
-    </script></body>
-    """
-    probe = page.with_name("probe.html")
-    probe.write_text(page.read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
-    command = [browser, *FLAGS, f"--user-data-dir={tmp_path}", probe.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
-    probe.unlink()
-    title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
-    assert title is not None
-    assert set(title[1].split()) == {"truth", "fp", "fn"}
+# Found objects are green, spurious ones red, missed ones blue, and a kind is hidden when its box is cleared.
+def test_outlines(visit: Open, report: Path) -> None:
+    page = visit(next((report / "samples" / "task1").glob("*.html")))
+    page.uncheck('input[data-outline="tp"]')
+    shown = page.evaluate(
+        "[...document.querySelectorAll('g[data-kind]')].filter((g) => g.style.display !== 'none')"
+        ".map((g) => g.dataset.kind)"
+    )
+    assert set(shown) == {"truth", "fp", "fn"}
+    for kind, strongest in (("tp", 1), ("fp", 0), ("fn", 2)):
+        colour = page.evaluate(f"getComputedStyle(document.querySelector('.key .{kind}')).stroke")
+        channels = [int(part) for part in colour[4:-1].split(",")]
+        assert channels.index(max(channels)) == strongest, (kind, colour)
+
+
+# A question in words can be found by what is wrong with its answers.
+def test_verdicts(visit: Open) -> None:
+    page = browse(visit, "#task=task4&find=off+by")
+    assert status(page) == "9 results"
+    assert page.locator(".card-text").filter(has_text="12 mm, off by 10^3 / true 12 um").count() == 9
+
+
+# From the leaderboard to a task, a sample, the filters and through the samples: on a phone and on a desk
+# nothing is wider than the window, and every step leads where it says.
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_click_through(visit: Open, viewport: dict[str, int]) -> None:
+    page = visit("index.html", viewport=viewport)
+    assert fits(page)
+    page.click(f"section.task h2 a:has-text('{example.NUCLEI}')")
+    assert page.locator("h1").inner_text() == example.NUCLEI
+    assert fits(page)
+    card = page.locator(".strip a.card").first
+    title = card.locator(".card-title").get_attribute("title")
+    card.click()
+    assert page.locator("h1").inner_text() == title
+    assert fits(page)
+    page.click(".kicker a:has-text('samples')")
+    page.wait_for_function("document.getElementById('status').textContent")
+    assert fits(page)
+    page.select_option("[name=model]", example.HOSTILE)
+    page.select_option("[name=outcome]", "scored")
+    page.select_option("[name='slice.blur']", "10")
+    page.select_option("[name=sort]", ">spurious")
+    assert status(page) == "7 results"
+    page.locator("a.card").first.click()
+    page.click("#next")
+    assert page.locator("#place").inner_text().startswith("2 of 7: ")
+    frame = page.frame_locator("#frame")
+    frame.locator("h2", has_text="Answers").wait_for()
+    assert frame.locator("html").evaluate("(html) => html.scrollWidth <= html.clientWidth")
+    assert frame.locator("header.site").is_hidden()
+    page.click("#close")
+    assert fits(page)
+
+
+# Every kind of page fits a phone and a desk: leaderboards, each kind of task, samples of each, a comparison.
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_widths(visit: Open, report: Path, viewport: dict[str, int], tmp_path: Path) -> None:
+    true = [3, 5, 8, 2, 9, 4]
+    runs = [
+        write_run(
+            tmp_path / name,
+            {"counts": {"a model of a long name": [n + more for n in true]}},
+            {"counts": true},
+        )
+        for name, more in (("a", 1), ("b", 0))
+    ]
+    comparison = tmp_path / "comparison.html"
+    comparison.write_bytes(contrast_files(contrast(*map(read_folder, runs)))["index.html"])
+    names = ["index.html", *(f"task{place}.html" for place in range(1, 5)), comparison]
+    names += [next((report / "samples" / f"task{place}").glob("*.html")) for place in range(1, 5)]
+    for name in names:
+        assert fits(visit(name, viewport=viewport)), name
