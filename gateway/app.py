@@ -45,7 +45,7 @@ class Gateway:
         self.metrics = Metrics()
         self._gateway_metrics = GatewayMetrics(self.metrics.registry)
         self.images = ImageStore(settings.image_store_bytes)
-        self.fleet = Fleet(routes, lambda address: Upstream(address, settings), self._upstream_changed)
+        self.fleet = Fleet(routes, functools.partial(Upstream, settings=settings), self._upstream_changed)
         self._pushes = PushMissingImages(
             self.images,
             settings.gateway_max_image_pushes,
@@ -105,7 +105,10 @@ class Gateway:
 
     def _upstream_changed(self, upstream: Upstream) -> None:
         serves = upstream.health is Health.SERVING
-        self._gateway_metrics.upstream_serving.labels(upstream.address).set(serves)
+        if upstream.retired:
+            self._gateway_metrics.forget(upstream.address)
+        else:
+            self._gateway_metrics.upstream_serving.labels(upstream.address).set(serves)
         if serves:
             self._upstream_serves.set()
         if self._loaded and self._announcing is None:

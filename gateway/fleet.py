@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+from gateway.places import Connect, Place
 from gateway.routes import EVALUATOR, Routes
 from gateway.upstream import Health, Upstream
 from hooke import errors
@@ -16,10 +16,15 @@ _RETRY_AFTER_S = 1.0
 class Replicas:
     """The upstreams that serve one thing; they take turns."""
 
-    def __init__(self, name: str, upstreams: Sequence[Upstream]) -> None:
+    def __init__(self, name: str, places: Sequence[Place]) -> None:
         self.name = name
-        self.upstreams = tuple(upstreams)
+        self._places = places
         self._turn = 0
+
+    @property
+    def upstreams(self) -> list[Upstream]:
+        """Those that there are now; none where a name has no address."""
+        return [upstream for place in self._places for upstream in place.upstreams.values()]
 
     def pick(self) -> Upstream:
         """The next one that serves; else one that can be reached, which says itself why it does not serve.
@@ -39,7 +44,7 @@ class Replicas:
     @property
     def addresses(self) -> str:
         """Where they are, for messages."""
-        return ", ".join(upstream.address for upstream in self.upstreams)
+        return ", ".join(place.target for place in self._places)
 
     @property
     def absence(self) -> str:
@@ -53,30 +58,37 @@ class Replicas:
 
 
 class Fleet:
-    """All upstreams of the routes. An address that stands in several routes is one upstream.
+    """All upstreams of the routes. An address that stands in several routes is one place.
 
     Args:
         routes: what is served where.
-        connect: makes an upstream out of an address.
-        changed: called after every change of the health of an upstream.
+        connect: makes an upstream.
+        changed: called after every change of an upstream's health, and when one has been retired.
     """
 
-    def __init__(
-        self, routes: Routes, connect: Callable[[str], Upstream], changed: Callable[[Upstream], None]
-    ) -> None:
+    def __init__(self, routes: Routes, connect: Connect, changed: Callable[[Upstream], None]) -> None:
         groups = {**routes.models, **({EVALUATOR: routes.evaluator} if routes.evaluator else {})}
-        self.upstreams: Mapping[str, Upstream] = {
-            address: connect(address) for addresses in groups.values() for address in addresses
+        self._places = {
+            address: Place(address, connect, changed)
+            for addresses in groups.values()
+            for address in addresses
         }
         replicas = {
-            name: Replicas(name, [self.upstreams[address] for address in addresses])
+            name: Replicas(name, [self._places[address] for address in addresses])
             for name, addresses in groups.items()
         }
         self.evaluator = replicas.pop(EVALUATOR, None)
         self.models: Mapping[str, Replicas] = replicas
         self.default_model = routes.default_model
-        self._changed = changed
-        self._watches: list[asyncio.Task[None]] = []
+
+    @property
+    def upstreams(self) -> Mapping[str, Upstream]:
+        """Every upstream that there is now, by host:port."""
+        return {
+            address: upstream
+            for place in self._places.values()
+            for address, upstream in place.upstreams.items()
+        }
 
     def model(self, name: str) -> Replicas:
         """The replicas of a model; an empty name is the default model.
@@ -99,15 +111,11 @@ class Fleet:
         return any(upstream.health is Health.SERVING for upstream in self.upstreams.values())
 
     def start(self) -> None:
-        """Begin to follow the health of every upstream."""
-        self._watches = [
-            asyncio.create_task(upstream.watch(self._changed)) for upstream in self.upstreams.values()
-        ]
+        """Begin to follow every name, and the health of every upstream."""
+        for place in self._places.values():
+            place.start()
 
     async def close(self) -> None:
         """Stop following and close every connection."""
-        for watch in self._watches:
-            watch.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
-        for upstream in self.upstreams.values():
-            await upstream.close()
+        for place in self._places.values():
+            await place.close()

@@ -41,3 +41,8 @@ class GatewayMetrics:
         self.upstream_serving = Gauge(
             _PREFIX + "upstream_serving", "1 while an upstream serves.", ("upstream",), registry=registry
         )
+
+    def forget(self, upstream: str) -> None:
+        """Drop the series of an upstream that is there no longer."""
+        for metric in (self.in_flight, self.in_flight_bytes, self.image_pushes, self.upstream_serving):
+            metric.remove_by_labels({"upstream": upstream})

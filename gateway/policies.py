@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import grpc
 
@@ -161,7 +162,7 @@ class LimitCalls:
         self._each_limit = each
         self._metrics = metrics
         self._total = _InFlight()
-        self._each: dict[Upstream, _InFlight] = {}
+        self._each: WeakKeyDictionary[Upstream, _InFlight] = WeakKeyDictionary()
 
     async def handle(self, call: Exchange, forward: Forward) -> None:
         """Hand the call on while it holds its places.

@@ -23,12 +23,15 @@ from runtime.settings import PREFIX, SettingsError
 EVALUATOR = "evaluator"
 """Name under which the evaluator's addresses can be replaced; no model may have it."""
 
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+DNS = "dns:///"
+"""Before the host: every address that this name has is a replica."""
+
+_ADDRESS = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|({DNS})?[A-Za-z0-9._-]+):[0-9]{{1,5}}")
 
 
 def _checked(address: str) -> str:
     if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{address!r} is not host:port")
+        raise ValueError(f"{address!r} is neither host:port nor {DNS}host:port")
     return address
 
 
@@ -47,7 +50,7 @@ def _not_none(addresses: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_several), AfterValidator(_not_none)]
-"""One or several replicas, each as host:port."""
+"""One or several replicas, each as host:port; dns:///host:port stands for as many as the name has."""
 
 
 class Routes(BaseModel):

@@ -69,15 +69,18 @@ class Upstream:
     Args:
         address: host:port.
         settings: of the gateway, for the limits and TLS of the connection.
+        name: in its certificate; None: the host of the address.
     """
 
-    def __init__(self, address: str, settings: GatewaySettings) -> None:
+    def __init__(self, address: str, settings: GatewaySettings, name: str | None = None) -> None:
         self.address = address
         self.health = Health.UNKNOWN
+        self.retired = False
+        """True once it is sent no further calls; its watch then ends with its connection."""
         self.models: Mapping[str, pb.ModelInfo] = {}
         """What it said of its models when it was last seen serving."""
         credentials = _credentials(settings)
-        options = _options(settings)
+        options = _options(settings, name)
         self._channel = (
             grpc.aio.secure_channel(address, credentials, options)
             if credentials
@@ -97,13 +100,13 @@ class Upstream:
         return made
 
     async def watch(self, changed: Callable[[Upstream], None]) -> None:
-        """Follow the health of the service until cancelled, through every loss of the connection.
+        """Follow the health of the service, through every loss of the connection, until it is retired.
 
         Args:
-            changed: called after every change of `health`.
+            changed: called after every change of `health`, unless it is retired.
         """
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while not self.retired:
             try:
                 async for answer in self._health.Watch(health_pb2.HealthCheckRequest()):
                     pause_s = _FIRST_PAUSE_S
@@ -129,7 +132,8 @@ class Upstream:
             return
         log.info("upstream changed", upstream=self.address, was=self.health.name, now=health.name)
         self.health = health
-        changed(self)
+        if not self.retired:
+            changed(self)
 
     async def _describe(self) -> None:
         """Ask what models it has; keep what was known if it does not say."""
@@ -153,8 +157,9 @@ def _stub(kind: Any, channel: grpc.aio.Channel) -> Any:
     return kind(channel)
 
 
-def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
+def _options(settings: GatewaySettings, name: str | None) -> list[tuple[str, int | str]]:
     return [
+        *([("grpc.ssl_target_name_override", name)] if name else []),
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         # Retries belong to the client, or attempts would multiply.

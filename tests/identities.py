@@ -23,8 +23,8 @@ class Identity:
         return self.key.read_bytes(), self.certificate.read_bytes()
 
 
-def identity(folder: Path, name: str) -> Identity:
-    """A self-signed identity for localhost."""
+def identity(folder: Path, name: str, host: str = "localhost") -> Identity:
+    """A self-signed identity for a host."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
@@ -36,7 +36,7 @@ def identity(folder: Path, name: str) -> Identity:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

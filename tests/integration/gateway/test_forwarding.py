@@ -80,7 +80,7 @@ async def test_every_call_shape_passes(method: Method) -> None:
             {"default_model": "any", "models": {"any": f"127.0.0.1:{upstream.port}"}}
         )
         metrics = GatewayMetrics(Metrics().registry)
-        fleet = Fleet(routes, lambda address: Upstream(address, settings), lambda _: None)
+        fleet = Fleet(routes, functools.partial(Upstream, settings=settings), lambda _: None)
         enter = chain([MeasureCalls(metrics), RouteCalls(fleet)], ForwardCall(metrics))
         passing = grpc.method_handlers_generic_handler(method.service, handlers([method], enter))
         async with (

@@ -17,6 +17,7 @@ models:
   cellpose:
     - 127.0.0.1:1
     - "[::1]:2"
+    - dns:///cellpose:3
 evaluator: evaluator:50051
 """
 
@@ -30,7 +31,10 @@ def write(folder: Path, text: str) -> Path:
 # One address may be written without a list.
 def test_a_good_file(tmp_path: Path) -> None:
     routes = read_routes(write(tmp_path, GOOD))
-    assert routes.models == {"classical": ("classical:50051",), "cellpose": ("127.0.0.1:1", "[::1]:2")}
+    assert routes.models == {
+        "classical": ("classical:50051",),
+        "cellpose": ("127.0.0.1:1", "[::1]:2", "dns:///cellpose:3"),
+    }
     assert routes.default_model == "classical"
     assert routes.evaluator == ("evaluator:50051",)
 
@@ -47,14 +51,16 @@ def test_the_file_that_comes_along() -> None:
     [
         (("127.0.0.1:1", "127.0.0.1"), 5, "models.cellpose.0"),
         (("classical:50051\n  c", "http://classical:50051\n  c"), 3, "models.classical"),
-        (("evaluator: evaluator:50051", "evaluator: 7"), 7, "evaluator"),
-        (("evaluator:", "evaluators:"), 7, "evaluators"),
+        (("dns:///c", "dns://resolver/c"), 7, "models.cellpose.2"),
+        (("dns:///cellpose", "dns:///[::1]"), 7, "models.cellpose.2"),
+        (("evaluator: evaluator:50051", "evaluator: 7"), 8, "evaluator"),
+        (("evaluator:", "evaluators:"), 8, "evaluators"),
         (("  classical:", "  class ical:"), 3, "models.class ical"),
         (("default_model: classical", "default_model: []"), 1, "default_model"),
         (("default_model: classical", "default_model: other"), 1, "'other' is none of the models"),
         (("default_model: classical\n", ""), 1, "default_model"),
         (("cellpose:", "evaluator:"), 1, "'evaluator' is the evaluator's name"),
-        (('  cellpose:\n    - 127.0.0.1:1\n    - "[::1]:2"\n', "  cellpose: []\n"), 4, "models.cellpose"),
+        (('\n    - 127.0.0.1:1\n    - "[::1]:2"\n    - dns:///cellpose:3', " []"), 4, "models.cellpose"),
     ],
 )
 def test_faults_name_line_and_field(tmp_path: Path, fault: tuple[str, str], line: int, says: str) -> None:
@@ -90,7 +96,7 @@ def test_addresses_can_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     routes = read_routes(write(tmp_path, GOOD)).replaced(GatewaySettings().gateway_addresses)
     assert routes.models["classical"] == ("127.0.0.1:7", "127.0.0.1:8")
-    assert routes.models["cellpose"] == ("127.0.0.1:1", "[::1]:2")
+    assert routes.models["cellpose"] == ("127.0.0.1:1", "[::1]:2", "dns:///cellpose:3")
     assert routes.evaluator == ("127.0.0.1:9",)
 
 
