@@ -71,10 +71,13 @@ class Server:
             options.append(("grpc.max_connection_age_ms", int(settings.max_connection_age_s * 1000)))
         self._grpc = grpc.aio.server(interceptors=[Interceptors(self._links)], options=options)
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        self._names = [health.SERVICE_NAME, reflection.SERVICE_NAME]
+        self._probed = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        for server in (self._grpc, self._probed):
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        self._names = [reflection.SERVICE_NAME]
         self.port = 0
         self.metrics_port: int | None = None
+        self.health_port: int | None = None
         self.draining = asyncio.Event()
         """Set when a drain begins: calls that last as long as something else, as a watch does, end then."""
 
@@ -84,20 +87,18 @@ class Server:
         self._names.append(service_name)
 
     async def start(self) -> None:
-        """Open the port, NOT_SERVING. Raises SettingsError where it cannot be had."""
+        """Open the ports, NOT_SERVING. Raises SettingsError where one cannot be had.
+
+        The health service itself is SERVING from here to the end: whoever asks for it by name learns that the
+        process lives, whatever its model does.
+        """
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
-        reflection.enable_server_reflection(self._names, self._grpc)
-        address = f"{self._settings.host}:{self._settings.port}"
-        credentials = _server_credentials(self._settings)
-        try:
-            self.port = (
-                self._grpc.add_secure_port(address, credentials)
-                if credentials
-                else self._grpc.add_insecure_port(address)
-            )
-        except RuntimeError as error:
-            raise SettingsError(f"{PREFIX}HOST, {PREFIX}PORT: cannot listen on {address}") from error
+        await self._health.set(health.SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
+        reflection.enable_server_reflection([health.SERVICE_NAME, *self._names], self._grpc)
+        self.port = self._listen(self._grpc, "PORT", self._settings.port, _server_credentials(self._settings))
+        if self._settings.health_port is not None:
+            self.health_port = self._listen(self._probed, "HEALTH_PORT", self._settings.health_port, None)
         if self._settings.metrics_port is not None:
             try:
                 self._page = self._metrics.serve(self._settings.host, self._settings.metrics_port)
@@ -105,6 +106,7 @@ class Server:
                 raise SettingsError(f"{PREFIX}METRICS_PORT: {error}") from error
             self.metrics_port = self._page.port
         await self._grpc.start()
+        await self._probed.start()
         log.info("listening", server=self.name, port=self.port, metrics_port=self.metrics_port)
 
     async def set_serving(self, serving: bool) -> None:
@@ -131,10 +133,23 @@ class Server:
     async def stop(self, grace_s: float | None = None) -> None:
         """Close the port; calls still in flight after `grace_s` are cancelled."""
         await self._grpc.stop(grace_s)
+        await self._probed.stop(None)
         if self._page:
             self._page.close()
         for link in self._links:
             await asyncio.to_thread(link.close)
+
+    def _listen(
+        self, server: grpc.aio.Server, setting: str, port: int, credentials: grpc.ServerCredentials | None
+    ) -> int:
+        """Open one port and return its number."""
+        address = f"{self._settings.host}:{port}"
+        try:
+            if credentials:
+                return int(server.add_secure_port(address, credentials))
+            return int(server.add_insecure_port(address))
+        except RuntimeError as error:
+            raise SettingsError(f"{PREFIX}HOST, {PREFIX}{setting}: cannot listen on {address}") from error
 
 
 async def run(

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import urllib.request
 from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 import pytest
@@ -18,6 +19,7 @@ from hooke.v1 import inference_service_pb2_grpc as pb_grpc
 from runtime.fakes import FakeModel
 from runtime.service import ModelService
 from runtime.tasks import Segmentation, SegmentTask
+from tests.identities import identity
 from tests.raw_images import raw_image
 from tests.servers import connected
 
@@ -38,6 +40,34 @@ async def test_health_is_watched(segment_request: pb.SegmentRequest) -> None:
             await service.server.set_serving(False)
             assert (await watch.read()).status == states.NOT_SERVING
             watch.cancel()
+
+
+async def test_a_live_process_says_so_while_its_model_loads() -> None:
+    """The health service itself serves, whatever the model does: who asks for that restarts nobody early."""
+    async with connected() as (service, channel):
+        stub = health_pb2_grpc.HealthStub(channel)
+        await service.server.set_serving(False)
+        for name, wanted in (("", "NOT_SERVING"), ("grpc.health.v1.Health", "SERVING")):
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=20)
+            assert health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status) == wanted
+
+
+async def test_health_has_a_port_without_tls(tmp_path: Path, segment_request: pb.SegmentRequest) -> None:
+    """Probes that speak no TLS, and have no certificate, learn the health of a server, and nothing else."""
+    own = identity(tmp_path, "server")
+    tls = {"tls_certificate_file": own.certificate, "tls_key_file": own.key}
+    async with (
+        connected(**tls, tls_client_ca_file=own.certificate, health_port=0) as (service, _channel),
+        grpc.aio.insecure_channel(f"127.0.0.1:{service.server.health_port}") as probe,
+    ):
+        stub = health_pb2_grpc.HealthStub(probe)
+        for serving in (True, False):
+            await service.server.set_serving(serving)
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)
+            assert (answer.status == health_pb2.HealthCheckResponse.SERVING) is serving
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await pb_grpc.InferenceServiceStub(probe).Segment(segment_request, timeout=20)
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_reflection_lists_the_services() -> None:
