@@ -9,6 +9,7 @@ from pathlib import Path
 from evaluator.asking import MODEL_TASKS
 from evaluator.datasets import Dataset, open_dataset
 from evaluator.datasets.basis import FolderSpec
+from evaluator.datasets.copies import refuse_copies
 from evaluator.datasets.corrupted import corrupted
 from evaluator.imports import Imported, read_imported
 from evaluator.runs import RunSpec
@@ -84,9 +85,10 @@ def open_task(task: TaskSpec, data_dir: Path | None, limit: int | None) -> OpenT
         limit: most images; each of them comes with all its faults.
 
     Raises:
-        InvalidRequestError: the folder does not hold what the suite says.
+        InvalidRequestError: the folder does not hold what the suite says, or an example is tested, too.
     """
     dataset = open_dataset(task.dataset, data_dir, task.kind, limit)
+    refuse_copies(dataset)
     if task.corruption:
         dataset = corrupted(dataset, task.corruption)
     examples = tuple((sample.image, str(sample.truth.label)) for sample in dataset.examples())
@@ -100,7 +102,7 @@ def models_of(
 
     Args:
         suite: the tasks.
-        wanted: names; empty: every model.
+        wanted: names; empty: every model that does not say that it is unavailable.
         known: name -> what the gateway says.
 
     Raises:
@@ -117,7 +119,10 @@ def models_of(
         raise InvalidRequestError.of_field(
             "models", f"{unknown[0]!r} is unknown; the gateway has {_listed(known)}"
         )
-    names = [name for name in wanted if name in known] if wanted else sorted(known)
+    if wanted:
+        names = [name for name in wanted if name in known]
+    else:  # a route whose service nobody started is no reason to wait for it
+        names = sorted(name for name, info in known.items() if info.state is not ModelState.UNAVAILABLE)
     chosen = {
         task.name: (
             *(name for name in names if _can(known[name], task)),
@@ -127,8 +132,9 @@ def models_of(
     }
     for task in suite.tasks:
         if not chosen[task.name]:
+            away = "" if wanted or len(names) == len(known) else "; others do not run"
             raise InvalidRequestError.of_field(
-                "models", f"none of {_listed(names)} can do the task {task.name!r}"
+                "models", f"none of {_listed(names)} can do the task {task.name!r}{away}"
             )
     idle = [name for name in wanted if not any(name in models for models in chosen.values())]
     if idle:

@@ -463,7 +463,7 @@ async def test_several_models_through_the_gateway(tmp_path: Path) -> None:
         only = await lab.run(request_id="only", models=["other"])
         assert only.models == ("other",)
         await two.server.stop(0)
-        broken = await lab.run(request_id="broken")
+        broken = await lab.run(request_id="broken", models=["model", "other"])
         assert broken.state is EvaluationState.PARTIALLY_SUCCEEDED
         counts = {(p.task, p.model): (p.scored_count, p.failed_count) for p in broken.task_progress}
         assert counts == {

@@ -71,7 +71,7 @@ async def test_outcomes_of_words(tmp_path: Path) -> None:
     }
 
 
-# A model that cannot be reached is named while the run still goes; the others are evaluated.
+# A model that was asked for and cannot be reached is named while the run still goes; others are evaluated.
 async def test_what_is_missing_is_said_up_front(tmp_path: Path) -> None:
     model = Model()
     async with (
@@ -79,7 +79,7 @@ async def test_what_is_missing_is_said_up_front(tmp_path: Path) -> None:
         gateway_of({"model": address_of(service), "absent": f"127.0.0.1:{free_port()}"}) as gateway,
         evaluating(gateway, tmp_path, evaluator_patience_s=1.0) as lab,
     ):
-        created = await lab.create(COUNTING)
+        created = await lab.create(COUNTING, models=["model", "absent"])
         messages = [e.state_message async for e in lab.client.watch_evaluation(created.evaluation_id)]
         running = [message for message in messages[:-1] if message]
         assert running

@@ -45,6 +45,16 @@ def test_all_models(two_tasks: Suite) -> None:
     }
 
 
+# A model that does not run is asked by name only: its route alone is no reason to wait for it.
+def test_models_that_do_not_run(two_tasks: Suite) -> None:
+    away = info("away", state=ModelState.UNAVAILABLE)
+    known = {**KNOWN, "away": away}
+    assert models_of(two_tasks, [], known) == models_of(two_tasks, [], KNOWN)
+    assert models_of(two_tasks, ["away"], known) == {"outline": ("away",), "number": ("away",)}
+    with pytest.raises(InvalidRequestError, match="'outline'; others do not run"):
+        models_of(two_tasks, [], {"away": away})
+
+
 # With names, each does what it can.
 def test_named_models(two_tasks: Suite) -> None:
     chosen = models_of(two_tasks, ["counter", "both"], KNOWN)
