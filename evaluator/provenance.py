@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from evaluator.datasets.basis import NamedPartsSpec
 from evaluator.datasets.specs import SimulatedSpec
 from evaluator.metrics.intervals import SEED
 from evaluator.preparing import OpenTask
@@ -88,9 +89,7 @@ def of_run(
     }
     return {
         "models": {info.name: _model(info) for info in infos},
-        "datasets": {
-            task.spec.name: {"name": task.dataset.name, "listed_count": len(task.dataset)} for task in opened
-        },
+        "datasets": {task.spec.name: of_dataset(task) for task in opened},
         "suite": {"name": suite.name, "sha256": suite.digest},
         "tasks": {task.name: task.digest for task in suite.tasks},
         "seeds": {
@@ -115,6 +114,19 @@ def of_run(
         "code": this,
         "parts": [*run.provenance.get("parts", []), part],
     }
+
+
+def of_dataset(task: OpenTask) -> dict[str, Any]:
+    """What is known of a dataset before it is read.
+
+    Of examples it says what they and the test samples do not share: what the suite names as cluster, or only
+    the picture itself, since nothing tells whether two pictures come from one patient or slide.
+    """
+    known = {"name": task.dataset.name, "listed_count": len(task.dataset)}
+    if not task.examples:
+        return known
+    cluster = task.spec.dataset.cluster if isinstance(task.spec.dataset, NamedPartsSpec) else None
+    return {**known, "examples": {"count": len(task.examples), "not_shared": cluster or "picture"}}
 
 
 def of_datasets(store: RunStore, tasks: Sequence[TaskRecord], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -128,15 +129,17 @@ def _pixel_size(size_um: float | None) -> PixelSize | None:
 
 
 def _evenly(items: Items, limit: int | None) -> Items:
-    """One item out of each of `limit` equal stretches.
+    """So many items from all over a listing; those of a smaller limit are among those of a greater one.
 
-    The place in the stretch moves by the golden ratio: were it always the first, a listing that repeats
-    itself (every combination of blur and overlap in turn) would give the same combination each time.
+    Each place is a golden section further round the listing than the one before, which divides it evenly
+    however many there are. Were it every tenth, a listing that repeats itself (every combination of blur and
+    overlap in turn) would give the same combination each time.
     """
     if limit is None or limit >= len(items):
         return items
-    chosen = []
-    for stretch in range(limit):
-        start, stop = stretch * len(items) // limit, (stretch + 1) * len(items) // limit
-        chosen.append(start + int(stretch * GOLDEN_RATIO % 1 * (stop - start)))
-    return Chosen(items, chosen)
+    places: set[int] = set()
+    for step in itertools.count():
+        if len(places) == limit:
+            break
+        places.add(int(step * GOLDEN_RATIO % 1 * len(items)))
+    return Chosen(items, sorted(places))

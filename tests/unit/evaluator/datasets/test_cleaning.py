@@ -46,7 +46,54 @@ def jpeg_with_comments() -> bytes:
     return data + SECRET.encode()
 
 
+def gps_and_thumbnail() -> bytes:
+    """EXIF as cameras write it: a place, and a small picture with a comment of its own."""
+    data = exif()
+    data.get_ifd(Image.ExifTags.IFD.GPSInfo)[Image.ExifTags.GPS.GPSAreaInformation] = SECRET
+    return data.tobytes() + save("JPEG", noise(8), comment=SECRET.encode())
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(content) + 2) + content
+
+
+def jpeg_with_every_segment() -> bytes:
+    """XMP, a profile, Photoshop's resources and a comment, before the rest of the file."""
+    data = save("JPEG", noise(1, (40, 40, 3)), exif=gps_and_thumbnail())
+    segments = (
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + SECRET.encode()),
+        segment(0xE2, b"ICC_PROFILE\0\1\1" + SECRET.encode()),
+        segment(0xED, b"Photoshop 3.0\0" + SECRET.encode()),
+        segment(0xFE, SECRET.encode()),
+    )
+    return data[:2] + b"".join(segments) + data[2:]
+
+
+def ome_tiff() -> bytes:
+    """A TIFF file that names its image, its plate and its channels in OME-XML."""
+    buffer = io.BytesIO()
+    metadata = {"axes": "YX", "Name": SECRET, "Description": SECRET, "Channel": {"Name": [SECRET]}}
+    tifffile.imwrite(buffer, noise(1), ome=True, metadata=metadata)
+    return buffer.getvalue()
+
+
+def tiff_with_tags() -> bytes:
+    """A TIFF file with an artist, a date, a vendor's own tag and a reduced picture as a second page."""
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        text = SECRET + "\0"
+        tags = [(code, "s", len(text), text, True) for code in (269, 315, 33432, 34682)]
+        file.write(noise(1, (40, 40)), metadata=None, datetime="2026:01:01 00:00:00", extratags=tags)
+        file.write(noise(2, (10, 10)), metadata=None, subfiletype=1, description=SECRET)
+    return buffer.getvalue()
+
+
 FILES = {
+    "jpeg every segment": jpeg_with_every_segment(),
+    "jpeg gps": save("JPEG", noise(1, (40, 40, 3)), exif=gps_and_thumbnail()),
+    "tiff ome": ome_tiff(),
+    "tiff tags": tiff_with_tags(),
+    "tiff palette": save("TIFF", noise(1), description=SECRET),
     "png text": save("PNG", noise(1), pnginfo=png_text(), exif=exif()),
     "png rgba": save("PNG", noise(1, (9, 9, 4)), pnginfo=png_text()),
     "png 16 bit": save("PNG", noise(1).astype(np.uint16) * 257, pnginfo=png_text()),
@@ -74,6 +121,7 @@ def test_cleaning_keeps_pixels_only(name):
     assert np.array_equal(pixels_of(cleaned), pixels_of(data))
     assert b"Parasitized" not in cleaned
     assert b"Exif" not in cleaned
+    assert b"OME" not in cleaned
     with Image.open(io.BytesIO(cleaned)) as image:
         assert not {"Title", "Comment", "Author", "exif", "comment"} & set(image.info)
         assert not any(SECRET in str(value) for value in image.getexif().values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -363,8 +364,20 @@ def test_limit_is_even(tmp_path):
     limited = opened(tmp_path, CLASSIFICATION, 12, **MALARIA)
     assert len(limited) == 12
     places = [everything.index(sample.source) for sample in limited]
-    assert [place // 8 for place in places] == list(range(12))
+    ends = [-1, *places, 96]
+    assert max(later - earlier for earlier, later in itertools.pairwise(ends)) <= 2 * 96 / 12
     assert len(opened(tmp_path, CLASSIFICATION, 1000, **MALARIA)) == 96
+
+
+# A greater limit takes what a smaller one takes, and more, so that an evaluation can grow.
+def test_limits_are_nested(tmp_path):
+    builders.malaria(tmp_path)
+    taken = [
+        {sample.source for sample in opened(tmp_path, CLASSIFICATION, limit, **MALARIA)}
+        for limit in (1, 2, 3, 12, 50, 95, 96)
+    ]
+    assert [len(sources) for sources in taken] == [1, 2, 3, 12, 50, 95, 96]
+    assert all(smaller < greater for smaller, greater in itertools.pairwise(taken))
 
 
 # A limited simulated dataset still goes through overlaps and blurs, although these alternate in the listing.
