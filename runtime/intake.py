@@ -116,9 +116,13 @@ class Intake:
 
         def size_bytes() -> int:
             if source == "pixels":
-                return len(message.pixels.data)
-            header = codecs.read_header(data, self._limits)
-            return math.prod(header.shape) * np.dtype(header.dtype).itemsize
+                whole = area_px = len(message.pixels.data)  # no pixel is less than a byte
+            else:
+                header = codecs.read_header(data, self._limits)
+                whole = math.prod(header.shape) * np.dtype(header.dtype).itemsize
+                sides = zip(header.axes, header.shape, strict=True)
+                area_px = math.prod(length for axis, length in sides if axis in "YX")
+            return whole + 3 * area_px if self._model.kind.sees_rgb8 else whole
 
         def decode() -> TakenImage:
             whole = codecs.from_image_proto(message, lambda _sha256: data, self._limits)

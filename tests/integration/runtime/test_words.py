@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
+import numpy as np
 import pytest
 
-from hooke import errors, status
+from hooke import codecs, errors, status
 from hooke.types import TurnRole
 from hooke.v1 import conversation_pb2, image_pb2, model_service_pb2, model_service_pb2_grpc
 from hooke.v1 import inference_service_pb2 as pb
@@ -288,6 +289,21 @@ async def test_endless_conversations(turns: list[conversation_pb2.Turn], field: 
     assert isinstance(error, errors.InvalidRequestError)
     assert [violation.field for violation in error.violations] == [field]
     assert not fake.asked
+
+
+# What models see in 8-bit RGB counts as memory of the request, beside the samples that it came from.
+@pytest.mark.parametrize("in_a_file", [True, False])
+async def test_what_is_seen_is_held(in_a_file: bool) -> None:
+    grey = codecs.from_array(np.zeros((500, 500), np.uint8))
+    image = raw_image(500)
+    if in_a_file:
+        image = image_pb2.Image(encoded=codecs.encode(grey))
+    async with answering(max_pending_bytes=1024**2) as (_fake, stub):
+        one = conversation_pb2.Conversation(turns=[turn("What?", image)])
+        assert (await stub.Ask(pb.AskRequest(conversation=one), timeout=20)).text == "What?"
+        two = conversation_pb2.Conversation(turns=[turn("What?", image, image)])
+        error = await failure(stub.Ask(pb.AskRequest(conversation=two), timeout=20))
+    assert isinstance(error, errors.ImageTooLargeError)
 
 
 # Classes have names that can be told apart in a prompt, not too long and not too many; so have examples.
