@@ -32,7 +32,9 @@ def sqlite(path: Path) -> Engine:
     """A database in one file. One process writes to it, on one connection, with the option `writes`."""
     # Whoever reads a long answer row by row may read something else meanwhile: were there a most of
     # connections, some could wait for each other. There are no more than threads, or two for each.
-    engine = create_engine(URL.create("sqlite", database=str(path)), max_overflow=-1, paramstyle="named")
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), max_overflow=-1, paramstyle="named", hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def connected(connection: sqlite3.Connection, _record: Any) -> None:
@@ -94,7 +96,11 @@ def prepare(engine: Engine) -> bool:
                 assert dbapi_connection is not None
                 dbapi_connection.execute("PRAGMA journal_mode = WAL")
     except SQLAlchemyError as error:
-        raise DatabaseError(explain(engine, error)) from None
+        engine.dispose()
+        raise DatabaseError(_explain(engine, error)) from None
+    except DatabaseError:
+        engine.dispose()
+        raise
     return outgrown
 
 
@@ -104,7 +110,7 @@ def filled(engine: Engine) -> None:
         connection.exec_driver_sql(f"PRAGMA user_version = {_FILE_VERSION}")
 
 
-def explain(engine: Engine, error: SQLAlchemyError) -> str:
+def _explain(engine: Engine, error: SQLAlchemyError) -> str:
     """What the database said, without the password and without what was written."""
     told = str(getattr(error, "orig", None) or error).strip()
     password = engine.url.password

@@ -348,8 +348,11 @@ class RunReader:
             return list(connection.execute(query, values))
 
     def _stream(self, query: AnySelect) -> Iterator[AnyRow]:
-        with self._engine.connect() as connection:
-            yield from connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
+        with (
+            self._engine.connect() as connection,
+            connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query) as rows,
+        ):
+            yield from rows
 
 
 def _of(table: Table, task: TaskRecord, model: str, repeat: int | None) -> list[ColumnElement[bool]]:

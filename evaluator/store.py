@@ -76,16 +76,16 @@ class RunStore(RunReader):
                 engine, home = database.sqlite(runs_dir / "runs.sqlite"), ""
             else:
                 engine, home = database.postgresql(database_url), self._runs_folder.home()
-            super().__init__(engine, runs_dir, home)
             outgrown = database.prepare(engine)
         except DatabaseError as error:
             self._runs_folder.close()
             if database_url is not None:
                 raise
             raise RunsFolderError(f"{runs_dir} cannot be used: {error}") from error
-        except BaseException:
+        except RunsFolderError:
             self._runs_folder.close()
             raise
+        super().__init__(engine, runs_dir, home)
         self._writer = Writer(engine, self.folder)
         if outgrown:
             self._index_all()
@@ -116,13 +116,11 @@ class RunStore(RunReader):
             query = select(*RUN_COLUMNS).where(RUNS.c.evaluation_id == evaluation_id)
             return read_run(connection.execute(query).one(), self._home)
 
-        return self._writer.execute(evaluation_id, statement)
+        return self._writer.execute(None, statement)
 
     def set_spec(self, evaluation_id: str, spec: RunSpec, suite_name: str) -> Future[None]:
         """Ask for something else from here on, as for more models or tasks; see `open` on what is kept."""
-        text = json.dumps(shallow(spec))
-        models = json.dumps(spec.models)
-        return self._change_run(evaluation_id, spec=text, suite_name=suite_name, models=models)
+        return self._change_run(evaluation_id, spec=json.dumps(shallow(spec)), suite_name=suite_name)
 
     def set_state(self, evaluation_id: str, state: EvaluationState, message: str = "") -> Future[None]:
         """Move a run to a state; an ended one gets its end time."""
@@ -143,12 +141,12 @@ class RunStore(RunReader):
 
         A claim ends with the process, however that ends. On SQLite nobody else can have one.
         """
-        return self._writer.execute(evaluation_id, lambda connection: self._take(connection, evaluation_id))
+        return self._writer.execute(None, lambda connection: self._take(connection, evaluation_id))
 
     def give_back(self, evaluation_id: str) -> Future[None]:
         """End a claim, if there is one."""
         drop = self._writer.claims.drop
-        return self._writer.execute(evaluation_id, lambda connection: drop(connection, evaluation_id))
+        return self._writer.execute(None, lambda connection: drop(connection, evaluation_id))
 
     # Tasks and samples
 
@@ -187,12 +185,12 @@ class RunStore(RunReader):
                 connection.execute(upsert, rows)
             return self._index(connection, evaluation_id)
 
-        return self._writer.execute(evaluation_id, statement)
+        return self._writer.execute(None, statement)
 
     def release(self, evaluation_id: str) -> Future[None]:
         """Close what `open` opened; the claim stays."""
         close = self._writer.close_journal
-        return self._writer.execute(evaluation_id, lambda _connection: close(evaluation_id))
+        return self._writer.execute(None, lambda _connection: close(evaluation_id))
 
     def set_sample_count(self, task: TaskRecord, sample_count: int) -> Future[None]:
         """Keep how many samples the dataset of a task has."""
@@ -269,5 +267,5 @@ class RunStore(RunReader):
         for (evaluation_id,) in self._read(select(RUNS.c.evaluation_id)):
             if (self.folder(evaluation_id) / JOURNAL).is_file():
                 index = functools.partial(statement, evaluation_id=evaluation_id)
-                self._writer.execute(evaluation_id, index).result()
+                self._writer.execute(None, index).result()
         database.filled(self._engine)

@@ -33,7 +33,7 @@ _STANDS = text("SELECT 1")
 class _Write:
     """One write to a run: `entry` goes to its journal, then a change or a statement to the database."""
 
-    evaluation_id: str
+    evaluation_id: str | None
     statement: Callable[[Connection], Any] | None = None
     change: Callable[[Located | None], Change] | None = None
     entry: Entry | None = None
@@ -71,8 +71,13 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="hooke-store", daemon=True)
         self._thread.start()
 
-    def execute(self, evaluation_id: str, statement: Callable[[Connection], T]) -> Future[T]:
-        """Run a statement about a run in a transaction; the future has what it returned or raised."""
+    def execute(self, evaluation_id: str | None, statement: Callable[[Connection], T]) -> Future[T]:
+        """Run a statement in a transaction; the future has what it returned or raised.
+
+        Args:
+            evaluation_id: the run that must not be lost to another evaluator; None: there is none.
+            statement: what to run.
+        """
         return self._submit(_Write(evaluation_id, statement))
 
     def change(self, evaluation_id: str, change: Change) -> Future[None]:
@@ -179,6 +184,7 @@ class Writer:
         by_run: dict[str, list[_Write]] = defaultdict(list)
         for write in batch:
             if write.entry is not None and write.located is None and write.error is None:
+                assert write.evaluation_id is not None
                 by_run[write.evaluation_id].append(write)
         for evaluation_id, writes in by_run.items():
             try:
@@ -213,7 +219,8 @@ class Writer:
     def _run(self, connection: Connection, writes: Sequence[_Write]) -> None:
         bundle = Bundle(connection, self._texts)
         for write in writes:
-            self.claims.check(write.evaluation_id)
+            if write.evaluation_id is not None:
+                self.claims.check(write.evaluation_id)
             if write.change is not None:
                 bundle.add(write.change(write.located))
             if write.located is not None:

@@ -4,63 +4,24 @@ import json
 import os
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from evaluator.folder import RunsFolderError
-from evaluator.records import Prediction, SampleRow, SampleScore
-from evaluator.runs import Place, RunSpec, TaskPlan, TaskRecord
+from evaluator.records import Prediction, SampleRow
+from evaluator.runs import Place, RunSpec, TaskPlan
 from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
 from tests.postgres import Postgres
-
-RUN = "run-1"
-WAIT_S = 10
-TAG = "code"
-PLAN = TaskPlan("nuclei", "d" * 64, ("classical",))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> SecretStr | None:
-    """Where the database is; every test is run with SQLite, and with PostgreSQL where that is installed."""
-    if request.param == "sqlite":
-        return None
-    server: Postgres = request.getfixturevalue("postgres")
-    return SecretStr(server.url(server.new_database()))
-
-
-@pytest.fixture
-def store(tmp_path: Path, url: SecretStr | None) -> Iterator[RunStore]:
-    store = RunStore(tmp_path, url)
-    yield store
-    store.close()
-
-
-def opened(store: RunStore, *plans: TaskPlan) -> TaskRecord:
-    store.create(RUN, RunSpec("r"), "demo").result(WAIT_S)
-    return store.open(RUN, ["classical"], plans or [PLAN]).result(WAIT_S)[0]
-
-
-def answer(sample_id: str, count: int = 1, **changes: object) -> Prediction:
-    fields = {"task": "nuclei", "model": "classical", "outcome": SampleOutcome.SCORED, **changes}
-    return Prediction(sample_id=sample_id, count=count, **fields)  # type: ignore[arg-type]
-
-
-def score(
-    sample_id: str, outcome: SampleOutcome = SampleOutcome.SCORED, model: str = "classical"
-) -> SampleScore:
-    return SampleScore("nuclei", model, sample_id, outcome, metrics={"error": 2.0}, answer="3", truth="1")
-
-
-def journal_of(store: RunStore) -> Path:
-    return store.folder(RUN) / "predictions.jsonl"
+from tests.unit.evaluator.stored import RUN, TAG, WAIT_S, answer, failure, journal_of, opened, score
 
 
 # A prediction comes back from disk with everything that was in it.
@@ -102,8 +63,7 @@ def test_masks_stay_in_their_folder(store: RunStore, model: str) -> None:
 # The last prediction of a sample counts, and the score of the one before goes with it.
 def test_last_prediction_wins(store: RunStore) -> None:
     task = opened(store)
-    failed = answer("s1", count=None, outcome=SampleOutcome.FAILED, error_reason="UPSTREAM_FAILED")
-    store.add_prediction(task, failed, None).result(WAIT_S)
+    store.add_prediction(task, failure("s1", "UPSTREAM_FAILED"), None).result(WAIT_S)
     store.add_score(task, score("s1", SampleOutcome.FAILED), TAG).result(WAIT_S)
     store.add_prediction(task, answer("s1", count=7, attempt=2), None).result(WAIT_S)
     assert store.outcomes(task, "classical") == {"s1": SampleOutcome.SCORED}
@@ -159,15 +119,18 @@ def test_damage_in_the_middle_costs_one_sample(store: RunStore) -> None:
 
 
 # Without its database a run still has every answer: the index is made again from the journal.
-def test_index_is_made_again(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+def test_index_is_made_again(tmp_path: Path, url: SecretStr | None, request: pytest.FixtureRequest) -> None:
+    store = RunStore(tmp_path, url)
     task = opened(store)
     for number in range(20):
         store.add_prediction(task, answer(f"s{number}", count=number), None)
     store.close()
     for path in tmp_path.glob("runs.sqlite*"):
         path.unlink()
-    store = RunStore(tmp_path)
+    if url is not None:
+        server: Postgres = request.getfixturevalue("postgres")
+        url = SecretStr(server.url(server.new_database()))
+    store = RunStore(tmp_path, url)
     task = opened(store)
     assert len(store.outcomes(task, "classical")) == 20
     assert store.predictions(task, "s13")["classical"].count == 13
@@ -276,22 +239,6 @@ def test_progress(store: RunStore) -> None:
     assert (sam.model, sam.sample_count, sam.done_count) == ("sam", 9, 0)
 
 
-# Two evaluators on one folder would both send what is unfinished; the second one is told so.
-def test_folder_belongs_to_one_evaluator(store: RunStore, tmp_path: Path) -> None:
-    with pytest.raises(RunsFolderError, match="in use by another evaluator"):
-        RunStore(tmp_path)
-
-
-# A database of another version is left alone, and the folder is free again.
-def test_other_version_is_refused(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "runs.sqlite")
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    for _ in range(2):
-        with pytest.raises(RunsFolderError, match="schema version 99"):
-            RunStore(tmp_path)
-
-
 # What cannot be written fails for whoever wrote it, and the store goes on.
 def test_unwritable_prediction(store: RunStore) -> None:
     task = opened(store)
@@ -299,6 +246,35 @@ def test_unwritable_prediction(store: RunStore) -> None:
         store.add_prediction(task, answer("s1", provenance={"model": object()}), None).result(WAIT_S)
     store.add_prediction(task, answer("s2"), None).result(WAIT_S)
     assert set(store.outcomes(task, "classical")) == {"s2"}
+
+
+# What the database refuses fails for whoever wrote it, and for none of those whose writes came with it.
+def test_refused_write(store: RunStore) -> None:
+    task = opened(store)
+    before = [store.add_prediction(task, answer(f"a{number}"), None) for number in range(20)]
+    refused = store._writer.execute(RUN, lambda connection: connection.execute(text("SELECT nothing")))
+    after = [store.add_prediction(task, answer(f"b{number}"), None) for number in range(20)]
+    with pytest.raises(DBAPIError):
+        refused.result(WAIT_S)
+    for future in (*before, *after):
+        future.result(WAIT_S)
+    assert len(store.outcomes(task, "classical")) == 40
+
+
+# Writes of one sample take effect in the order in which they were handed in, however many come at once.
+def test_order_within_a_batch(store: RunStore) -> None:
+    task = opened(store)
+    writes: list[Future[Any]] = []
+    for name in ("s1", "s2"):
+        writes.append(store.add_prediction(task, failure(name, "UPSTREAM_FAILED"), None))
+        writes.append(store.add_score(task, score(name, SampleOutcome.FAILED), "old"))
+        writes.append(store.add_prediction(task, answer(name, count=4), None))
+    writes.append(store.add_score(task, score("s2"), TAG))
+    for write in writes:
+        write.result(WAIT_S)
+    assert [found.sample_id for found in store.scores(task, "classical")] == ["s2"]
+    assert store.scored(task, "classical", TAG) == {"s2"}
+    assert not store.failure_reasons(task)
 
 
 # A disk that takes no more fails the writes that did not fit, and leaves no half line behind.
@@ -322,18 +298,19 @@ def test_full_disk(store: RunStore) -> None:
 
 # Killed at any moment, every prediction whose write was acknowledged is there afterwards, with its mask.
 @pytest.mark.parametrize("after", [1, 40, 150])
-def test_kill_loses_nothing_acknowledged(tmp_path: Path, after: int) -> None:
+def test_kill_loses_nothing_acknowledged(tmp_path: Path, url: SecretStr | None, after: int) -> None:
     program = textwrap.dedent(
         """
         import sys
         from pathlib import Path
         from concurrent.futures import FIRST_COMPLETED, wait
+        from pydantic import SecretStr
         from evaluator.records import Prediction
         from evaluator.runs import RunSpec, TaskPlan
         from evaluator.store import RunStore
         from hooke.types import SampleOutcome
 
-        store = RunStore(Path(sys.argv[1]))
+        store = RunStore(Path(sys.argv[1]), SecretStr(sys.argv[2]) if sys.argv[2] else None)
         store.create("run-1", RunSpec("r"), "demo").result()
         task, = store.open("run-1", ["classical"], [TaskPlan("nuclei", "d" * 64, ("classical",))]).result()
         pending, number = set(), 0
@@ -348,7 +325,9 @@ def test_kill_loses_nothing_acknowledged(tmp_path: Path, after: int) -> None:
         """
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(tmp_path), url.get_secret_value() if url else ""],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     acknowledged = [process.stdout.readline().strip() for _ in range(after)]
@@ -356,7 +335,7 @@ def test_kill_loses_nothing_acknowledged(tmp_path: Path, after: int) -> None:
     acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
     process.wait()
     process.stdout.close()
-    store = RunStore(tmp_path)
+    store = RunStore(tmp_path, url)
     task = opened(store)
     outcomes = store.outcomes(task, "classical")
     assert set(acknowledged) <= set(outcomes)
