@@ -9,10 +9,14 @@ from hooke.types import SampleOutcome
 
 
 def usage_of(predictions: Iterable[Prediction]) -> dict[str, Usage]:
-    """Model -> what its answers took; failed ones, of which nobody knows what they took, are left out."""
+    """Model -> what its answers took.
+
+    Failed ones are left out, since nobody knows what they took, and those that were used again from earlier
+    evaluations, where that stands already.
+    """
     found: dict[str, Usage] = {}
     for prediction in predictions:
-        if prediction.outcome is not SampleOutcome.FAILED:
+        if prediction.outcome is not SampleOutcome.FAILED and not prediction.cached_from:
             so_far = found.get(prediction.model, Usage(0, None, None, 0, 0))
             found[prediction.model] = Usage(
                 answer_count=so_far.answer_count + 1,

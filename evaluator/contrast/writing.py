@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from importlib import resources
 
@@ -23,6 +24,7 @@ MEANING = (
     "number (Holm); a change with p of 0.05 or more may well be chance. The p-values of the other metrics "
     "are not corrected: they are there to look at."
 )
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{12,}\b")
 
 
 def contrast_files(found: RunContrast) -> Mapping[str, bytes]:
@@ -49,7 +51,7 @@ def _html(found: RunContrast) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= numbers.FILTERS
+    environment.filters |= {**numbers.FILTERS, "abridged": _abridged}
     environment.tests["defined_number"] = numbers.is_defined
     style = resources.files("evaluator.report").joinpath("assets", "report.css").read_text(encoding="utf-8")
     return environment.get_template("contrast.jinja").render(
@@ -64,6 +66,11 @@ def _html(found: RunContrast) -> str:
             "alike": "cannot be told apart",
         },
     )
+
+
+def _abridged(text: str) -> str:
+    """A text in which hashes are cut to what tells them apart; the whole is shown on hover."""
+    return _HASH.sub("\\1\N{HORIZONTAL ELLIPSIS}", text)
 
 
 def _scale(change: Change) -> Scale:

@@ -10,8 +10,9 @@ from evaluator.report.numbers import NONE, dollars, interval, is_defined, number
 from evaluator.report.pages import TaskPage
 
 COST_MEANING = (
-    "Of the answers, failed samples left out. Models that nobody charges for stand at 0, whatever a machine "
-    "that they run on costs. Where a provider charges and its price is not known, no cost is shown."
+    "Of the answers that were asked for; failed samples, and answers used again, are left out. Models that "
+    "nobody charges for stand at 0: the machines they run on are not counted. Where a provider charges and its "
+    "price is not known, no cost is shown."
 )
 UNKNOWN = "price unknown"
 
