@@ -11,8 +11,8 @@ from evaluator.report.pages import TaskPage
 
 COST_MEANING = (
     "Of the answers that were asked for; failed samples, and answers used again, are left out. Models that "
-    "nobody charges for stand at 0: the machines they run on are not counted. Where a provider charges and its "
-    "price is not known, no cost is shown."
+    "nobody charges for stand at 0: the machines they run on are not counted. Where a provider charges and "
+    "its price is not known, no cost is shown."
 )
 UNKNOWN = "price unknown"
 
