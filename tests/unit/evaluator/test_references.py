@@ -13,7 +13,7 @@ from tests.unit.evaluator.scored import count_scores, rows_of, task_of
 FIGURE = {"name": "an expert", "metric": "mae", "value": 1.25, "n": 50, "source": "a paper"}
 
 
-# Published figures pass from the suite to the summary as they are; they are compared with no model, and do not
+# Published figures pass from the suite to the summary as they are; they are compared with no model and do not
 # change what is asked.
 def test_passed_on() -> None:
     claim = {"name": "a vendor", "metric": "r2", "value": 0.9, "upper": 1, "source": "a leaflet"}
