@@ -13,7 +13,6 @@ HEAVY = {
     "accelerate",
     "bitsandbytes",
     "cellpose",
-    "cv2",
     "google.genai",
     "huggingface_hub",
     "openai",
@@ -23,12 +22,13 @@ HEAVY = {
     "transformers",
 }
 
-# Every module of the package, not only those that its __init__ imports; __main__ would start it.
+# Every module of the package, not only those that its __init__ imports; __main__ would start it, and env is a
+# script that Alembic runs.
 IMPORT_ALL = """\
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith(("__main__", "migrations.env")):
         importlib.import_module(module.name)
 print(*sorted(sys.modules), sep="\\n")
 """

@@ -43,7 +43,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     for secret in topology.secrets.values():
         path = tmp_path / secret.file
         path.parent.mkdir(exist_ok=True)
-        path.write_text("a key")
+        path.write_text("a-key")
     plan = plan_locally(topology, root=tmp_path, home=tmp_path, published_ports=True)[request.param]
     for folder in plan.folders:
         folder.mkdir(parents=True)
@@ -76,7 +76,7 @@ def test_every_service_is_there() -> None:
 
 # The keys of the providers reach their services, as secrets.
 def test_keys_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "key").write_text("a key\n")
+    (tmp_path / "key").write_text("a-key\n")
     for provider, kind in (("OPENAI", OpenaiSettings), ("GEMINI", GeminiSettings)):
         variable = f"HOOKE_{provider}_API_KEY_FILE"
         topology = read_topology(COMPOSE_FILE, {variable: str(tmp_path / "key")})
