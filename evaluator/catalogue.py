@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluator.datasets import Dataset
+from evaluator.noted import NotedSamples
 from evaluator.records import Sample, SampleRow, Truth
 from evaluator.runs import KnownSample, TaskRecord
 from evaluator.store import RunStore
@@ -58,23 +59,21 @@ class Catalogue:
         self._task = task
         self._store = store
         self._threads = threads
-        self._known: dict[int, KnownSample | None] = {sample.position: sample for sample in known}
-        self._ids = {sample.sample_id for sample in known}
         self._next = 0
         self._changed = asyncio.Condition()
         if known and known[-1].position >= len(dataset):
             raise self._has_changed(f"there are only {len(dataset)} samples left")
+        self._noted = NotedSamples(len(dataset), known)
         self._advance()
 
     @property
     def duplicate_count(self) -> int:
         """Listed samples that are another one's image; as far as was read."""
-        return sum(sample is None for sample in self._known.values())
+        return self._noted.duplicate_count
 
     def sample_id(self, index: int) -> str | None:
         """Id of a sample; None if it was not read yet, or is a duplicate."""
-        known = self._known.get(index)
-        return None if known is None else known.sample_id
+        return self._noted.sample_id(index)
 
     async def sample(self, index: int) -> Sample | None:
         """Read a sample; None if it is a duplicate of an earlier one.
@@ -89,15 +88,14 @@ class Catalogue:
         read = await asyncio.get_running_loop().run_in_executor(self._threads, _read, self.dataset, index)
         found = KnownSample(index, read.sample.sample_id, read.truth_digest)
         async with self._changed:
-            await self._changed.wait_for(lambda: index in self._known or self._next == index)
-            writes = [] if index in self._known else self._note(found, read.sample)
+            await self._changed.wait_for(lambda: index in self._noted or self._next == index)
+            writes = [] if index in self._noted else self._note(found, read.sample)
             self._changed.notify_all()
         for write in writes:
             await asyncio.wrap_future(write)
-        known = self._known[index]
-        if known is None:
+        if self._noted.sample_id(index) is None:
             return None
-        if known != found:
+        if not self._noted.agrees(found):
             why = f": {read.sample.unreadable}" if read.sample.unreadable else ""
             raise self._has_changed(f"{read.sample.source} is not the sample that it was{why}")
         return read.sample
@@ -111,17 +109,15 @@ class Catalogue:
 
     def _note(self, found: KnownSample, sample: Sample) -> list[Future[None]]:
         """Say what a sample is; return what writes it down."""
-        duplicate = found.sample_id in self._ids
-        self._ids.add(found.sample_id)
-        self._known[found.position] = None if duplicate else found
+        first = self._noted.note(found)
         self._advance()
-        if duplicate:
+        if not first:
             return [self._store.set_sample_count(self._task, len(self.dataset) - self.duplicate_count)]
         row = SampleRow(found.sample_id, found.position, sample.source, sample.slices, sample.cluster)
         return [self._store.add_sample(self._task, row, found.truth_digest)]
 
     def _advance(self) -> None:
-        while self._next in self._known:
+        while self._next < len(self.dataset) and self._next in self._noted:
             self._next += 1
 
 
