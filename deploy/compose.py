@@ -1,7 +1,8 @@
 """Reads `docker-compose.yml`, the one description of the local topology.
 
 Only what that file uses is understood; anything else is a `ComposeError` that names it, so that the
-containers and the local processes can never mean different things.
+containers and the local processes can never mean different things. Services that are somebody else's image,
+such as Prometheus, run as containers alone.
 """
 
 from __future__ import annotations
@@ -156,11 +157,24 @@ class Service(_Strict):
         return int(self.healthcheck.test[-1].rpartition(":")[2])
 
 
+class ImageService(BaseModel):
+    """A service that is somebody else's image: it has no `build`, and is no process of this machine.
+
+    It stands behind a profile, so that containers and local processes are the same where none is asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    image: str
+    profiles: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class Topology(_Strict):
-    """Every service, by name, in the order of the file."""
+    """Every service, by name, in the order of the file; `images` are those that containers alone run."""
 
     name: str
     services: Mapping[str, Service]
+    images: Mapping[str, ImageService] = {}
     volumes: Mapping[str, None] = {}
     secrets: Mapping[str, Secret] = {}
 
@@ -173,8 +187,11 @@ class Topology(_Strict):
         """Names of the services that run where these profiles are asked for.
 
         Raises:
-            ComposeError: no service has such a profile.
+            ComposeError: no service has such a profile, or only services that containers alone run.
         """
+        for name, image in self.images.items():
+            if (asked := set(profiles).intersection(image.profiles)) and not asked & self.profiles:
+                raise ComposeError(f"{name} is the image {image.image}: it runs with Docker only")
         unknown = sorted(set(profiles) - self.profiles)
         if unknown:
             known = ", ".join(sorted(self.profiles)) or "none"
@@ -202,7 +219,7 @@ def read_topology(path: Path, variables: Mapping[str, str]) -> Topology:
         if not isinstance(document, Mapping):
             raise ValueError("holds no services")
         content = {key: value for key, value in document.items() if not key.startswith("x-")}
-        topology = Topology.model_validate(_substitute(content, variables))
+        topology = Topology.model_validate(_apart(_substitute(content, variables)))
     except ValidationError as error:
         places = [
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
@@ -215,6 +232,20 @@ def read_topology(path: Path, variables: Mapping[str, str]) -> Topology:
         raise ComposeError(f"{path.name}: {error}") from None
     _check(topology)
     return topology
+
+
+def _apart(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Put services that have an image and no `build` apart from those of Hooke."""
+    services = content.get("services")
+    if not isinstance(services, Mapping):
+        return content
+    images = {
+        name: service
+        for name, service in services.items()
+        if isinstance(service, Mapping) and "image" in service and "build" not in service
+    }
+    own = {name: service for name, service in services.items() if name not in images}
+    return {**content, "services": own, "images": images}
 
 
 def _substitute(value: Any, variables: Mapping[str, str]) -> Any:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,24 @@ def test_repository_topology() -> None:
 def test_unknown_profile() -> None:
     with pytest.raises(ComposeError, match=r"no profile gpus; there are .*gpu"):
         read_topology(COMPOSE_FILE, {}).running(["gpus"])
+
+
+# What is somebody else's image runs with Docker only, and the stack runner says so where it is asked for.
+def test_images_of_others() -> None:
+    topology = read_topology(COMPOSE_FILE, {})
+    assert set(topology.images) == {"prometheus", "grafana"}
+    assert not topology.images.keys() & topology.running(["gpu", "cloud"])
+    with pytest.raises(ComposeError, match=r"prometheus is the image .*: it runs with Docker only"):
+        topology.running(["observability"])
+
+
+# The image of somebody else is pinned to a version, and heard on loopback alone.
+def test_images_are_pinned(document: dict[str, Any]) -> None:
+    for service in document["services"].values():
+        if "build" not in service:
+            assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
+            assert service["read_only"] is True
+            assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
 # No key stands in the compose file, and none is handed on as a variable, which everybody sees who may look at
@@ -90,6 +109,9 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
             _set("services.gateway.depends_on", {"nobody": {"condition": "service_healthy"}}),
             "services.gateway.depends_on",
         ),
+        (_set("services.gateway.build", None), "services.gateway.build"),
+        (_set("services.grafana.profiles", []), "images.grafana.profiles"),
+        (_set("services.gateway.depends_on", {"grafana": {"condition": "service_healthy"}}), "grafana"),
         (_set("services.evaluator.volumes", ["other:/runs"]), "services.evaluator.volumes"),
         (_set("services.evaluator.volumes", ["./data:/data:rw"]), "services.evaluator.volumes.0"),
         (
