@@ -51,14 +51,14 @@ def summarise(
         task: what was asked.
         dataset_name: for the reader.
         rows: every sample of the task.
-        scores: model -> one score for each sample that has an outcome.
+        scores: model -> one score for each sample that has an outcome; those of others do not count.
         latencies: model -> seconds from sending to answer of the samples with an answer.
         family: comparisons of the whole run; None: those of this task.
     """
     by_id = {row.sample_id: row for row in rows}
     judged = {
         model: sorted(
-            (Judged(by_id[score.sample_id], score) for score in model_scores),
+            (Judged(by_id[score.sample_id], score) for score in model_scores if score.sample_id in by_id),
             key=lambda sample: sample.row.index,
         )
         for model, model_scores in scores.items()

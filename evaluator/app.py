@@ -7,6 +7,7 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 
 from evaluator.database import DatabaseError
+from evaluator.estimating import Estimator
 from evaluator.folder import RunsFolderError
 from evaluator.pacing import Pace
 from evaluator.runner import Limits, Runner
@@ -50,7 +51,9 @@ class EvaluatorApp:
         runner = Runner(self._store, self._client, root, limits, self._threads)
         self._supervisor = Supervisor(self._store, runner, self._threads, settings.evaluator_max_runs)
         self.server = Server(settings, "evaluator", Metrics())
-        servicer = EvaluationServicer(self._supervisor, self._store, root, self._threads)
+        most_in_flight = settings.evaluator_max_in_flight
+        estimator = Estimator(self._store, self._client, root, most_in_flight, self._threads)
+        servicer = EvaluationServicer(self._supervisor, estimator, self._store, root, self._threads)
         add = evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server
         self.server.add(NAME, functools.partial(add, servicer))
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
 
+from evaluator.answering import Answer, Identity, ModelChangedError, Question, identity_of
 from evaluator.pacing import GivenUpError
 from evaluator.records import Prediction, Sample, TaskKind
+from evaluator.reuse import EarlierAnswers, words_sha256
 from evaluator.sharing import Share
-from evaluator.suites import TaskSpec
 from evaluator.wording import put_into_words
 from hooke import errors
 from hooke.aio import AsyncClient
@@ -65,60 +63,6 @@ _ABANDONED = grpc.StatusCode.CANCELLED.name
 """What a server says that ends before its calls do; a call that this side cancels raises CancelledError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What must not change of a model within a run."""
-
-    version: str
-    weights_digest: str | None
-
-    def __str__(self) -> str:
-        return f"version {self.version or 'unknown'}, weights {self.weights_digest or 'none'}"
-
-
-class ModelChangedError(Exception):
-    """A model is not the one that the run began with."""
-
-    def __init__(self, model: str, before: Identity, now: Identity) -> None:
-        super().__init__(
-            f"the model {model!r} has changed: this evaluation began with {before}, and now it is {now}. "
-            "Answers of both would be mixed. Start a new evaluation (another request_id), or bring the model "
-            "back as it was and create this one again."
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """A prediction that is not on disk yet; `labels` is its label image, if it has one."""
-
-    prediction: Prediction
-    labels: NDArray[np.integer[Any]] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Question:
-    """A task as it is put to a model.
-
-    Attributes:
-        examples: labelled images that the model may look at.
-    """
-
-    spec: TaskSpec
-    model: str
-    examples: tuple[tuple[bytes, str], ...] = ()
-
-
-class Answering(Protocol):
-    """What gives the answers of one model; see `Asker`."""
-
-    @property
-    def stopped(self) -> bool:
-        """True if it gives no more answers in this run."""
-
-    async def ask(self, question: Question, sample: Sample, attempt: int) -> Answer:
-        """Answer a question about a sample."""
-
-
 class Asker:
     """Asks one model of one run.
 
@@ -128,6 +72,7 @@ class Asker:
         timeout_s: deadline of each call.
         identity: what the model must be; None: whatever the first answer says.
         most_failed: samples that may fail before the model is asked nothing more; None: all.
+        earlier: what other runs have had of it; None: that is not used.
     """
 
     def __init__(
@@ -137,12 +82,14 @@ class Asker:
         timeout_s: float,
         identity: Identity | None,
         most_failed: int | None,
+        earlier: EarlierAnswers | None,
     ) -> None:
         self._client = client
         self._share = share
         self._timeout_s = timeout_s
         self._identity = identity
         self._most_failed = most_failed
+        self._earlier = earlier
         self._failed = 0
 
     @property
@@ -157,6 +104,10 @@ class Asker:
             StoppedError: nothing more is asked; nothing is known of the sample.
             ModelChangedError: somebody else answered.
         """
+        known = None if self._earlier is None else await self._earlier.find(question.spec, sample)
+        if known is not None:
+            self._check(question.model, identity_of(known.prediction))
+            return known
         share, pacer = self._share, self._share.pacer
         tries = refusals = 0
         while True:
@@ -184,7 +135,7 @@ class Asker:
                 pacer.answered(waited_s=waited_s, compute_s=result.cost.compute_s)
                 answer = _answer(question, sample, attempt, result, latency_s)
                 share.pay(_price(answer.prediction))
-                self._check(question.model, result)
+                self._check(question.model, identity_of(answer.prediction))
                 return answer
             finally:
                 share.done()
@@ -226,8 +177,7 @@ class Asker:
             timeout_s=self._timeout_s,
         )
 
-    def _check(self, model: str, result: Result) -> None:
-        now = Identity(result.provenance.model_version, result.provenance.weights_digest)
+    def _check(self, model: str, now: Identity) -> None:
         if self._identity is None:
             self._identity = now
         elif now != self._identity:
@@ -247,14 +197,14 @@ def _may_pass(error: errors.HookeError) -> bool:
     return isinstance(error, _PASSING) or error.metadata.get("code") == _ABANDONED
 
 
-def identity_of(prediction: Prediction) -> Identity:
-    """Who gave an answer."""
-    return Identity(prediction.provenance["model_version"], prediction.provenance["weights_digest"])
-
-
 def _price(prediction: Prediction) -> int | None:
     """Millionths of a US dollar that an answer cost; None: somebody charges an unknown price."""
     return None if prediction.price_missing else prediction.cost_micro_usd or 0
+
+
+def unreadable(question: Question, sample: Sample, attempt: int) -> Answer:
+    """What becomes of a sample that cannot be read: it fails, and no model is asked."""
+    return _failure(question, sample, attempt, errors.ImageUnreadableError(sample.unreadable))
 
 
 def _failure(question: Question, sample: Sample, attempt: int, error: errors.HookeError) -> Answer:
@@ -303,7 +253,9 @@ def _answer(
         return Answer(replace(prediction, scores=scores if whole else None), result.labels)
     if isinstance(result, AskResult):
         truncated = result.finish_reason is FinishReason.LENGTH
-        return Answer(replace(prediction, written=result.text, truncated=truncated))
+        words = {"words_sha256": words_sha256(question.spec, sample)}
+        provenance = {**prediction.provenance, **words}
+        return Answer(replace(prediction, written=result.text, truncated=truncated, provenance=provenance))
     if result.written is not None:
         prediction = replace(
             prediction,

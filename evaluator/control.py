@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from evaluator.sharing import Line, ModelLimit, Share
 from evaluator.spending import Purse
@@ -56,12 +58,29 @@ class Control:
             share.stop()
         return share
 
+    @contextmanager
+    def for_at_most(self, seconds: float | None) -> Iterator[None]:
+        """Ask no model anything once so many seconds have passed; None: they never do."""
+        if seconds is None:
+            yield
+            return
+        why = f"the {seconds:g} s that samples may be sent for have passed"
+        timer = asyncio.get_running_loop().call_later(seconds, self._stop, why)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def why_stopped(self) -> list[str]:
+        """Why models were asked no more, model by model, in sentences for a person."""
+        return [f"{share.model}: {share.why_stopped}." for share in self._shares if share.why_stopped]
+
     def leave(self) -> None:
         """Leave every line; nothing may be in flight any more."""
         for share in self._shares:
             share.leave()
         self._shares.clear()
 
-    def _stop(self) -> None:
+    def _stop(self, why: str = "") -> None:
         for share in self._shares:
-            share.stop()
+            share.stop(why)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from evaluator.asking import Answer, Identity, ModelChangedError, Question
+from evaluator.answering import Answer, Identity, ModelChangedError, Question
 from evaluator.datasets.basis import FolderSpec
 from evaluator.datasets.folders import Folder
 from evaluator.datasets.rows import read_table

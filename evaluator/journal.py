@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import structlog
+import tifffile
+from numpy.typing import NDArray
 
 from evaluator.records import Prediction
 from hooke.types import SampleOutcome
@@ -138,6 +141,14 @@ def read_predictions(folder: Path, places: Sequence[tuple[int, int]]) -> list[Pr
         return []
     with (folder / JOURNAL).open("rb") as lines:
         return [_decode(os.pread(lines.fileno(), length, offset))[1] for offset, length in places]
+
+
+def read_mask(folder: Path, prediction: Prediction) -> NDArray[np.integer[Any]] | None:
+    """The label image of a prediction, H x W integers with 0 background; None if it has none."""
+    if prediction.mask_file is None:
+        return None
+    labels: NDArray[np.integer[Any]] = tifffile.imread(folder / prediction.mask_file)
+    return labels
 
 
 def mask_file(task_digest: str, prediction: Prediction) -> str:

@@ -12,18 +12,18 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
-from evaluator.asking import Answer, Answering, Question
+from evaluator.answering import Answer, Answering, Question
+from evaluator.asking import unreadable
 from evaluator.catalogue import Catalogue
 from evaluator.control import Control
+from evaluator.journal import read_mask
 from evaluator.pacing import StoppedError
-from evaluator.records import Prediction, Sample
+from evaluator.records import Sample
 from evaluator.runs import TaskRecord
 from evaluator.scoring import score
 from evaluator.store import RunStore
@@ -88,14 +88,20 @@ class LaneWorker:
 
         async with asyncio.TaskGroup() as group:
             for index in range(len(lane.catalogue.dataset)):
-                sample_id = lane.catalogue.sample_id(index)
-                if sample_id is not None and lane.finished(sample_id):
+                if self._nothing_to_do(lane, index):
                     continue
                 await window.acquire()
                 if control.stopping:
                     break
                 group.create_task(finish(index))
                 await asyncio.sleep(0)  # let the other lanes have theirs
+
+    def _nothing_to_do(self, lane: Lane, index: int) -> bool:
+        """True if that is known before the sample is read."""
+        sample_id = lane.catalogue.sample_id(index)
+        if sample_id is None:
+            return lane.asker.stopped
+        return lane.finished(sample_id) or (lane.asker.stopped and not lane.answered(sample_id))
 
     async def _finish(self, lane: Lane, index: int) -> None:
         sample = await lane.catalogue.sample(index)
@@ -114,7 +120,10 @@ class LaneWorker:
         if sample.sample_id in lane.outcomes:
             failed = await on(self._threads, self._recall, lane, sample)
             attempt = failed.prediction.attempt + 1
-        answer = await lane.asker.ask(lane.question, sample, attempt)
+        if sample.unreadable:
+            answer = unreadable(lane.question, sample, attempt)
+        else:
+            answer = await lane.asker.ask(lane.question, sample, attempt)
         mask = None if answer.labels is None else await on(self._threads, _encode, answer.labels)
         kept = self._store.add_prediction(lane.task, answer.prediction, mask)
         return Answer(await asyncio.wrap_future(kept), answer.labels)
@@ -123,14 +132,6 @@ class LaneWorker:
         """Read what is on disk."""
         prediction = self._store.predictions(lane.task, sample.sample_id)[lane.question.model]
         return Answer(prediction, read_mask(self._store.folder(lane.task.evaluation_id), prediction))
-
-
-def read_mask(folder: Path, prediction: Prediction) -> NDArray[np.integer[Any]] | None:
-    """The label image of a prediction, H x W integers with 0 background; None if it has none."""
-    if prediction.mask_file is None:
-        return None
-    labels: NDArray[np.integer[Any]] = tifffile.imread(folder / prediction.mask_file)
-    return labels
 
 
 def _encode(labels: NDArray[np.integer[Any]]) -> bytes:

@@ -16,9 +16,10 @@ from typing import Any
 
 from evaluator.datasets.basis import NamedPartsSpec
 from evaluator.datasets.specs import SimulatedSpec
+from evaluator.journal import shallow
 from evaluator.metrics.intervals import SEED
 from evaluator.preparing import OpenTask
-from evaluator.runs import KnownSample, RunRecord, TaskRecord
+from evaluator.runs import KnownSample, RunRecord, RunSpec, TaskRecord
 from evaluator.store import RunStore
 from evaluator.suites import Suite
 from hooke.types import ModelInfo
@@ -69,6 +70,14 @@ def _model(info: ModelInfo) -> dict[str, Any]:
     }
 
 
+def _request(spec: RunSpec) -> dict[str, Any]:
+    """What was asked for beside suite and models; limits only where there are any."""
+    always = {"request_id", "data_dir", "sample_limit"}
+    usual = shallow(RunSpec(spec.request_id, spec.suite_name, spec.suite_yaml, spec.models))
+    said = shallow(spec).items()
+    return {name: value for name, value in said if name in always or value != usual[name]}
+
+
 def of_run(
     run: RunRecord, suite: Suite, opened: Sequence[OpenTask], infos: Iterable[ModelInfo], gateway: str
 ) -> dict[str, Any]:
@@ -88,7 +97,7 @@ def of_run(
         "git_dirty": this["git_dirty"],
     }
     return {
-        "models": {info.name: _model(info) for info in infos},
+        "models": run.provenance.get("models", {}) | {info.name: _model(info) for info in infos},
         "datasets": {task.spec.name: of_dataset(task) for task in opened},
         "suite": {"name": suite.name, "sha256": suite.digest},
         "tasks": {task.name: task.digest for task in suite.tasks},
@@ -105,11 +114,7 @@ def of_run(
                 if task.corruption
             },
         },
-        "request": {
-            "request_id": run.spec.request_id,
-            "data_dir": run.spec.data_dir,
-            "sample_limit": run.spec.sample_limit,
-        },
+        "request": _request(run.spec),
         "gateway": gateway,
         "code": this,
         "parts": [*run.provenance.get("parts", []), part],

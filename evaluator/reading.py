@@ -28,6 +28,7 @@ from evaluator.rows import (
 )
 from evaluator.runs import (
     Cached,
+    Experience,
     KnownOutcome,
     KnownSample,
     Place,
@@ -241,6 +242,68 @@ class RunReader:
             except FileNotFoundError:
                 pass  # somebody has made room
         return None
+
+    def last_answer(self, model: str) -> Prediction | None:
+        """The newest answer of a model in the newest run whose journal lies here and that has one."""
+        query = (
+            select(RUNS.c.evaluation_id, P.offset, P.length)
+            .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
+            .join(RUNS, RUNS.c.run == TASKS.c.run)
+            .where(RUNS.c.home == self._home, P.model == model, P.outcome != SampleOutcome.FAILED)
+            .order_by(RUNS.c.run.desc(), P.offset.desc())
+            .limit(1)
+        )
+        for evaluation_id, offset, length in self._read(query):
+            return read_predictions(self.folder(evaluation_id), [(offset, length)])[0]
+        return None
+
+    def answered_elsewhere(
+        self, evaluation_id: str, task_digest: str, model: str, version: str, weights_digest: str | None
+    ) -> int:
+        """Samples of a task that a run has no answer to, and others whose journals lie here have."""
+        of_question = (
+            select(P.sample_id)
+            .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
+            .join(RUNS, RUNS.c.run == TASKS.c.run)
+            .where(TASKS.c.digest == task_digest, P.model == model, P.repeat == 0)
+            .where(P.outcome != SampleOutcome.FAILED)
+        )
+        own = of_question.where(RUNS.c.evaluation_id == evaluation_id)
+        others = of_question.where(
+            RUNS.c.home == self._home,
+            RUNS.c.evaluation_id != evaluation_id,
+            P.model_version == version,
+            P.weights_digest.is_not_distinct_from(weights_digest),
+            P.sample_id.not_in(own),
+        )
+        query = select(func.count()).select_from(others.distinct().subquery())
+        return int(self._read(query)[0][0])
+
+    def experience(self, model: str, task_digest: str | None = None) -> Experience | None:
+        """What answers of a model took in all runs, or to the question of one task; None: there are none."""
+        query = (
+            select(
+                func.count(),
+                func.avg(P.input_token_count),
+                func.avg(P.output_token_count),
+                func.avg(P.cost_micro_usd),
+                func.avg(P.latency_s),
+                func.count().filter(P.price_missing),
+            )
+            .join_from(PREDICTIONS, TASKS, P.task == TASKS.c.task)
+            .where(P.model == model, P.outcome != SampleOutcome.FAILED)
+        )
+        if task_digest is not None:
+            query = query.where(TASKS.c.digest == task_digest)
+        (row,) = self._read(query)
+        count, *means, unpriced = row
+        if not count:
+            return None
+        read, written, cost, latency_s = (None if mean is None else float(mean) for mean in means)
+        assert latency_s is not None
+        if cost is None and not unpriced:
+            cost = 0.0
+        return Experience(count, read, written, cost, latency_s)
 
     def usage(self, task: TaskRecord, model: str) -> Usage:
         """What a model took in a task, as far as services said it."""

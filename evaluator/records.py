@@ -140,6 +140,8 @@ class Prediction:
         cost_micro_usd: millionths of a US dollar; None where nobody charges or, if `price_missing`, where the
             price is not known.
         repeat: counts from 0 where the same is asked more than once.
+        cached_from: id of the evaluation that had this answer first, where it was used again instead of
+            asking; tokens and cost stand there. Empty: the model was asked.
     """
 
     task: str
@@ -166,6 +168,7 @@ class Prediction:
     cost_micro_usd: int | None = None
     price_missing: bool = False
     repeat: int = 0
+    cached_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +280,7 @@ class Robustness:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the answers of a model in a task took, failed ones left out.
+    """What the answers of a model in a task took; failed ones, and those used again, are left out.
 
     Attributes:
         answer_count: answers, whatever came of them.

@@ -15,7 +15,7 @@ from evaluator.catalogue import DatasetChangedError
 from evaluator.comparing import correct
 from evaluator.contrast import contrast, contrast_files, read_folder
 from evaluator.control import Control
-from evaluator.lanes import read_mask
+from evaluator.journal import read_mask
 from evaluator.pacing import StoppedError
 from evaluator.preparing import OpenTask, suite_of
 from evaluator.records import RunSummary, TaskSummary

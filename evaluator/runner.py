@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -12,7 +13,8 @@ from pathlib import Path
 import structlog
 
 from evaluator import provenance
-from evaluator.asking import Answering, Asker, Identity, ModelChangedError, Question, identity_of
+from evaluator.answering import Answering, Identity, ModelChangedError, Question, Silence, identity_of
+from evaluator.asking import Asker
 from evaluator.catalogue import Catalogue, DatasetChangedError
 from evaluator.control import Control
 from evaluator.imports import ImportedAsker
@@ -20,8 +22,10 @@ from evaluator.lanes import Lane, LaneWorker
 from evaluator.pacing import GivenUpError, Pace, Pacer, StoppedError
 from evaluator.preparing import OpenTask, data_dir_of, models_of, not_ready, open_task, suite_of
 from evaluator.reporting import remove_report, summary_of, write_run_report
-from evaluator.runs import RunRecord, TaskPlan, TaskRecord
-from evaluator.sharing import Line, Lines
+from evaluator.reuse import EarlierAnswers
+from evaluator.runs import RunRecord, RunSpec, TaskPlan, TaskRecord
+from evaluator.sharing import Line, Lines, ModelLimit
+from evaluator.spending import Purse
 from evaluator.store import RunStore
 from evaluator.suites import Suite
 from evaluator.threads import on
@@ -59,13 +63,15 @@ class Ending:
 class _Prepared:
     """A run that is ready to send samples; `opened` and `tasks` are in the order of the suite.
 
-    Figures by other code than that of `code_tag` are computed again.
+    Figures by other code than that of `code_tag` are computed again. `infos` has the models of the gateway;
+    it is empty where none is asked.
     """
 
     run: RunRecord
     suite: Suite
     opened: Sequence[OpenTask]
     tasks: Sequence[TaskRecord]
+    infos: Mapping[str, ModelInfo]
     code_tag: str
 
 
@@ -118,9 +124,7 @@ class Runner:
         await on(self._threads, remove_report, self._store, run)
         suite = await on(self._threads, suite_of, run.spec)
         data_dir = await on(self._threads, data_dir_of, run.spec, suite, self._data_root)
-        asked = any(task.dataset.has_images for task in suite.tasks)
-        infos = await self._list_models(control) if asked else {}
-        chosen = models_of(suite, run.models, infos)
+        infos, chosen = await self._choose(run, suite, control)
         models = list(dict.fromkeys(name for names in chosen.values() for name in names))
         opened = [
             await on(self._threads, open_task, task, data_dir, run.spec.sample_limit) for task in suite.tasks
@@ -134,7 +138,19 @@ class Runner:
         await asyncio.wrap_future(self._store.set_provenance(run.evaluation_id, now))
         await asyncio.wrap_future(self._store.note(run.evaluation_id, not_ready(present)))
         tag = provenance.code_tag(now["code"])
-        return _Prepared(replace(run, provenance=now), suite, opened, tasks, tag)
+        return _Prepared(replace(run, provenance=now), suite, opened, tasks, infos, tag)
+
+    async def _choose(
+        self, run: RunRecord, suite: Suite, control: Control
+    ) -> tuple[Mapping[str, ModelInfo], Mapping[str, tuple[str, ...]]]:
+        """The models of the gateway, and those of each task."""
+        if not run.spec.asks_models:
+            tasks = await on(self._threads, self._store.tasks, run.evaluation_id)
+            models = {task.name: task.models for task in tasks}
+            return {}, {task.name: models.get(task.name, ()) for task in suite.tasks}
+        asked = any(task.dataset.has_images for task in suite.tasks)
+        infos = await self._list_models(control) if asked else {}
+        return infos, models_of(suite, run.spec.models, infos)
 
     async def _list_models(self, control: Control) -> Mapping[str, ModelInfo]:
         """Ask the gateway, which may still be starting, for its models."""
@@ -160,28 +176,22 @@ class Runner:
         lanes = await self._lanes(prepared, control)
         window = max(2, self._limits.samples_in_memory // max(1, len(lanes)))
         worker = LaneWorker(self._store, self._threads, window, prepared.code_tag)
-        async with asyncio.TaskGroup() as group:
-            for lane in lanes:
-                group.create_task(worker.go_through(lane, control))
+        with control.for_at_most(prepared.run.spec.max_sending_s):
+            async with asyncio.TaskGroup() as group:
+                for lane in lanes:
+                    group.create_task(worker.go_through(lane, control))
 
     async def _lanes(self, prepared: _Prepared, control: Control) -> list[Lane]:
-        askers: dict[str, Asker] = {}
+        askers = await self._askers(prepared, control)
         lanes = []
         for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
             known = await on(self._threads, self._store.known_samples, task)
             catalogue = Catalogue(opened.dataset, task, self._store, self._threads, known)
             tables = {table.spec.model: table for table in opened.imported}
             for model in task.models:
-                asker: Answering
-                if model in tables:
+                asker: Answering = askers.get(model, Silence())
+                if model in tables and prepared.run.spec.asks_models:
                     asker = ImportedAsker(tables[model], await self._identity(task, model, of_task=True))
-                else:
-                    if model not in askers:
-                        identity = await self._identity(task, model, of_task=False)
-                        share = control.share(self._lines.line(model))
-                        timeout_s = self._limits.call_timeout_s
-                        askers[model] = Asker(self._client, share, timeout_s, identity, most_failed=None)
-                    asker = askers[model]
                 lanes.append(
                     Lane(
                         task,
@@ -189,10 +199,49 @@ class Runner:
                         catalogue,
                         asker,
                         outcomes=await on(self._threads, self._store.outcomes, task, model),
-                        scored=await on(self._threads, self._store.scored, task, model, prepared.code_tag),
+                        scored=await self._scored(prepared, task, model),
                     )
                 )
         return lanes
+
+    async def _scored(self, prepared: _Prepared, task: TaskRecord, model: str) -> frozenset[str]:
+        """Samples whose score stays as it is."""
+        if not prepared.run.spec.asks_models:
+            return frozenset()
+        return await on(self._threads, self._store.scored, task, model, prepared.code_tag)
+
+    async def _askers(self, prepared: _Prepared, control: Control) -> Mapping[str, Asker]:
+        """What asks each model that is to be asked."""
+        spec, askers = prepared.run.spec, {}
+        purse = None
+        if spec.max_cost_micro_usd is not None:
+            purse = Purse(spec.max_cost_micro_usd, await on(self._threads, self._spent, prepared.tasks))
+        for model, info in prepared.infos.items():
+            places = [place for place, task in enumerate(prepared.tasks) if model in task.models]
+            if not places:
+                continue
+            share = control.share(
+                self._lines.line(model),
+                ModelLimit(spec.max_in_flight.get(model), spec.requests_per_minute.get(model)),
+                purse if info.remote else None,
+            )
+            earlier = None
+            if spec.reuse_answers:
+                earlier = await on(self._threads, EarlierAnswers, self._store, info, self._threads)
+            askers[model] = Asker(
+                self._client,
+                share,
+                self._limits.call_timeout_s,
+                await self._identity(prepared.tasks[places[0]], model, of_task=False),
+                _most_failed(spec, sum(len(prepared.opened[place].dataset) for place in places)),
+                earlier,
+            )
+        return askers
+
+    def _spent(self, tasks: Sequence[TaskRecord]) -> int:
+        """Millionths of a US dollar that the answers of a run have cost."""
+        usages = (self._store.usage(task, model) for task in tasks for model in task.models)
+        return sum(usage.cost_micro_usd or 0 for usage in usages)
 
     async def _identity(self, task: TaskRecord, model: str, *, of_task: bool) -> Identity | None:
         """Who gave the answers that there are: in the whole run, or in a task; None: there are none."""
@@ -211,14 +260,22 @@ class Runner:
         run = prepared.run
         whole = provenance.of_datasets(self._store, prepared.tasks, run.provenance)
         self._store.set_provenance(run.evaluation_id, whole).result()
-        ending = _ending(self._store, run, prepared.tasks, cancelled=control.cancelled)
+        ending = _ending(self._store, run, prepared.tasks, control)
         run = replace(run, provenance=whole)
         summary = summary_of(self._store, run, prepared.suite, ending.state)
         write_run_report(self._store, run, summary, prepared.opened, control)
         return ending
 
 
-def _ending(store: RunStore, run: RunRecord, tasks: Sequence[TaskRecord], *, cancelled: bool) -> Ending:
+def _most_failed(spec: RunSpec, sample_count: int) -> int | None:
+    """Samples of a model that may fail before it is asked no more; None: all of them."""
+    bounds = [] if spec.max_failed_count is None else [spec.max_failed_count]
+    if spec.max_failed_fraction is not None:
+        bounds.append(math.floor(spec.max_failed_fraction * sample_count))
+    return min(bounds, default=None)
+
+
+def _ending(store: RunStore, run: RunRecord, tasks: Sequence[TaskRecord], control: Control) -> Ending:
     """What the outcomes of the samples make of a run."""
     progress = store.evaluation(run).task_progress
     total = sum(task.sample_count or 0 for task in progress)
@@ -228,15 +285,18 @@ def _ending(store: RunStore, run: RunRecord, tasks: Sequence[TaskRecord], *, can
     for task in tasks:
         reasons += store.failure_reasons(task)
     told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    failures = f"{failed} of {total} samples failed ({told})."
-    again = " Create the evaluation again with the same request_id to finish it."
-    if cancelled:
-        message = f"Cancelled after {done} of {total} samples.{again}"
+    messages = [f"{failed} of {total} samples failed ({told})."] if failed else []
+    again = "Create the evaluation again with the same request_id to finish it."
+    if control.cancelled:
+        message = f"Cancelled after {done} of {total} samples. {again}"
         return Ending(EvaluationState.CANCELLED, message)
-    if not failed:
+    if done < total:
+        messages += [f"{total - done} of {total} samples were not asked.", *control.why_stopped()]
+    if not messages:
         return Ending(EvaluationState.SUCCEEDED)
-    state = EvaluationState.FAILED if failed == total else EvaluationState.PARTIALLY_SUCCEEDED
-    return Ending(state, failures + again)
+    nothing = done == failed
+    state = EvaluationState.FAILED if nothing else EvaluationState.PARTIALLY_SUCCEEDED
+    return Ending(state, " ".join([*messages, again]))
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,11 @@ from hooke.types import EvaluationState, SampleOutcome
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """What was asked for, field for field CreateEvaluationRequest."""
+    """What was asked for, field for field CreateEvaluationRequest with its EvaluationLimits.
+
+    Attributes:
+        asks_models: False: only what has been answered is scored, anew.
+    """
 
     request_id: str
     suite_name: str = ""
@@ -22,6 +26,14 @@ class RunSpec:
     models: tuple[str, ...] = ()
     data_dir: str = ""
     sample_limit: int | None = None
+    max_in_flight: Mapping[str, int] = field(default_factory=dict)
+    requests_per_minute: Mapping[str, int] = field(default_factory=dict)
+    max_cost_micro_usd: int | None = None
+    max_failed_count: int | None = None
+    max_failed_fraction: float | None = None
+    max_sending_s: float | None = None
+    reuse_answers: bool = True
+    asks_models: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +141,21 @@ class PlacedScore:
 
     place: Place
     score: SampleScore
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What answers of a model took so far, on average over those of which it is known.
+
+    Attributes:
+        answer_count: how many there are.
+        input_token_count, output_token_count: None where no tokens were counted.
+        cost_micro_usd: None where somebody charges and the price is not known; 0 where nobody does.
+        latency_s: from sending to answer.
+    """
+
+    answer_count: int
+    input_token_count: float | None
+    output_token_count: float | None
+    cost_micro_usd: float | None
+    latency_s: float

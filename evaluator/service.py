@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
@@ -14,14 +13,16 @@ from typing import Any
 
 import grpc
 
+from evaluator.estimating import Estimator
 from evaluator.preparing import data_dir_of, suite_of
-from evaluator.reporting import read_report, zip_report
+from evaluator.reporting import read_report, write_contrast, zip_report
+from evaluator.requests import spec_of
 from evaluator.runs import Place, PlacedScore, RunRecord, RunSpec
 from evaluator.store import RunStore
-from evaluator.supervisor import Supervisor
+from evaluator.supervisor import Supervisor, evaluation_id_of
 from evaluator.threads import on
 from hooke import wire
-from hooke.errors import FieldViolation, InvalidRequestError, UnknownEvaluationError
+from hooke.errors import InvalidRequestError, UnknownEvaluationError
 from hooke.types import ReportFormat, SampleResult
 from hooke.v1 import evaluation_service_pb2 as pb
 from hooke.v1 import evaluation_service_pb2_grpc as pb_grpc
@@ -31,7 +32,6 @@ NAME = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _CHUNK_BYTES = 256 * 1024
 _LARGEST = 2**62
 """Numbers from here on are no places: the database could not even look for them."""
@@ -42,15 +42,22 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
 
     Args:
         supervisor: carries out runs.
+        estimator: says what they would take.
         store: has them.
         data_root: where datasets lie; None: nowhere.
         threads: for what reads files.
     """
 
     def __init__(
-        self, supervisor: Supervisor, store: RunStore, data_root: Path | None, threads: Executor
+        self,
+        supervisor: Supervisor,
+        estimator: Estimator,
+        store: RunStore,
+        data_root: Path | None,
+        threads: Executor,
     ) -> None:
         self._supervisor = supervisor
+        self._estimator = estimator
         self._store = store
         self._data_root = data_root
         self._threads = threads
@@ -60,10 +67,30 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
     ) -> pb.CreateEvaluationResponse:
         """Start an evaluation, or take it up again."""
         del context
-        spec = _spec_of(request)
+        spec = spec_of(request)
         suite_name = await on(self._threads, self._check, spec)
         evaluation = await self._supervisor.create(spec, suite_name)
         return pb.CreateEvaluationResponse(evaluation=wire.evaluation_to_proto(evaluation))
+
+    async def EstimateEvaluation(  # noqa: N802
+        self, request: pb.EstimateEvaluationRequest, context: Context
+    ) -> pb.EstimateEvaluationResponse:
+        """Say what an evaluation would take."""
+        del context
+        spec = spec_of(request.evaluation_request)
+        await on(self._threads, self._check, spec)
+        estimates = await self._estimator.estimate(evaluation_id_of(spec.request_id), spec)
+        return pb.EstimateEvaluationResponse(
+            task_estimates=[wire.task_estimate_to_proto(estimate) for estimate in estimates]
+        )
+
+    async def RescoreEvaluation(  # noqa: N802
+        self, request: pb.RescoreEvaluationRequest, context: Context
+    ) -> pb.RescoreEvaluationResponse:
+        """Compute the metrics of an evaluation again."""
+        del context
+        evaluation = await self._supervisor.rescore(_required(request.evaluation_id))
+        return pb.RescoreEvaluationResponse(evaluation=wire.evaluation_to_proto(evaluation))
 
     async def GetEvaluation(  # noqa: N802
         self, request: pb.GetEvaluationRequest, context: Context
@@ -130,8 +157,10 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
         """
         del context
         run = await self._run(request.evaluation_id)
+        before = request.compared_to_evaluation_id
+        other = await self._run(before) if before else None
         with tempfile.TemporaryFile() as file:
-            await on(self._threads, self._write_report, run, _format_of(request), file)
+            await on(self._threads, self._write_report, run, other, _format_of(request), file)
             file.seek(0)
             while chunk := await on(self._threads, file.read, _CHUNK_BYTES):
                 yield pb.GetReportResponse(chunk=chunk)
@@ -160,41 +189,15 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
                 found += self._store.placed_scores(task, request.model, after, left)
         return found
 
-    def _write_report(self, run: RunRecord, report_format: ReportFormat, file: Any) -> None:
-        if report_format is ReportFormat.HTML_ZIP:
+    def _write_report(
+        self, run: RunRecord, before: RunRecord | None, report_format: ReportFormat, file: Any
+    ) -> None:
+        if before is not None:
+            write_contrast(self._store, before, run, report_format, file)
+        elif report_format is ReportFormat.HTML_ZIP:
             zip_report(self._store, run, file)
         else:
             file.write(read_report(self._store, run, report_format))
-
-
-def _spec_of(request: pb.CreateEvaluationRequest) -> RunSpec:
-    violations = []
-    if not _REQUEST_ID.fullmatch(request.request_id):
-        text = "is required: 1 to 128 characters of letters, digits, '-' and '_'"
-        violations.append(FieldViolation("request_id", text))
-    suite = request.WhichOneof("suite")
-    if suite is None:
-        violations.append(FieldViolation("suite", "is required: set suite_name or suite_yaml"))
-    elif not getattr(request, suite):
-        violations.append(FieldViolation(suite, "must not be empty"))
-    for index, model in enumerate(request.models):
-        if not model:
-            violations.append(FieldViolation(f"models[{index}]", "must not be empty"))
-        elif model in request.models[:index]:
-            violations.append(FieldViolation(f"models[{index}]", f"{model!r} stands twice"))
-    if request.HasField("sample_limit") and request.sample_limit < 1:
-        violations.append(FieldViolation("sample_limit", "must be greater than 0"))
-    if violations:
-        told = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
-        raise InvalidRequestError(told, violations=violations)
-    return RunSpec(
-        request_id=request.request_id,
-        suite_name=request.suite_name,
-        suite_yaml=request.suite_yaml,
-        models=tuple(request.models),
-        data_dir=request.data_dir,
-        sample_limit=request.sample_limit if request.HasField("sample_limit") else None,
-    )
 
 
 def _required(evaluation_id: str) -> str:

@@ -38,12 +38,12 @@ class EvaluatorSettings(ServerSettings):
     evaluator_data_root: Path | None = None
     """Folder that every dataset must lie under, after symbolic links. Absent: only suites that need no data,
     so that nobody's files can be read by naming them."""
-    evaluator_max_runs: Annotated[int, Field(ge=1)] = 2
-    """Evaluations carried out at the same time; the others wait. Two, so that a short one is not held up by
-    a long one."""
+    evaluator_max_runs: Annotated[int, Field(ge=1)] = 16
+    """Evaluations carried out at the same time; the others wait. Those that ask the same model take turns
+    with it, so that a short one is not held up by long ones; each has samples in memory."""
     evaluator_max_in_flight: Annotated[int, Field(ge=1)] = 32
-    """Most calls in flight to one model of one evaluation. Pacing finds what the model takes; this only
-    bounds it."""
+    """Most calls in flight to one model, of all evaluations together. Pacing finds what the model takes; this
+    only bounds it."""
     evaluator_call_timeout_s: Positive = 120.0
     """Deadline of one call, in seconds; a sample that takes longer has failed. Long enough for a large image
     on a slow model."""

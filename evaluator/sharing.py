@@ -56,6 +56,11 @@ class Share:
             purse.join(line.go_on)
 
     @property
+    def model(self) -> str:
+        """Its name."""
+        return self._line.model
+
+    @property
     def pacer(self) -> Pacer:
         """The pace of the model."""
         return self._line.pacer
@@ -88,7 +93,7 @@ class Share:
         self._in_flight -= 1
         self.pacer.done()
         if self._purse is not None:
-            self._purse.end(self._line.model)
+            self._purse.end(self.model)
         self._line.go_on()
 
     def pay(self, cost_micro_usd: int | None) -> None:
@@ -98,7 +103,7 @@ class Share:
         if cost_micro_usd is None:
             self.stop("what it costs is not known, so that the cost limit could not hold")
         else:
-            self._purse.pay(self._line.model, cost_micro_usd)
+            self._purse.pay(self.model, cost_micro_usd)
 
     def stop(self, why: str = "") -> None:
         """Ask nothing more; whoever waits for a turn is told."""
@@ -123,7 +128,7 @@ class Share:
             self._waiting.popleft()
         if not self._waiting or self._in_flight >= self._most:
             return math.inf
-        if self._purse is not None and not self._purse.fits(self._line.model):
+        if self._purse is not None and not self._purse.fits(self.model):
             if self._purse.used_up:
                 self.stop(self._purse.why)
             return math.inf
@@ -133,7 +138,7 @@ class Share:
         self._in_flight += 1
         self._not_before = self._line.now() + self._spacing_s
         if self._purse is not None:
-            self._purse.begin(self._line.model)
+            self._purse.begin(self.model)
         self._waiting.popleft().set_result(self.pacer.begin())
         return 0.0
 

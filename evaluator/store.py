@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, Update, and_, delete, exists, select, update
+from sqlalchemy import Connection, Delete, Update, and_, delete, exists, select, update
 
 from evaluator import database
 from evaluator.claims import RunTakenError
@@ -37,7 +37,7 @@ from evaluator.reading import RunReader, tasks_of
 from evaluator.records import Prediction, SampleRow, SampleScore
 from evaluator.rows import RUN_COLUMNS, read_run, read_task
 from evaluator.runs import RunRecord, RunSpec, TaskPlan, TaskRecord
-from evaluator.schema import PREDICTIONS, RUNS, SCORES, TASKS
+from evaluator.schema import PREDICTIONS, RUNS, SAMPLES, SCORES, TASKS
 from evaluator.statements import (
     KEY,
     Kind,
@@ -201,6 +201,14 @@ class RunStore(RunReader):
         """Keep what the report needs of a sample, and the hash of its truth."""
         return self._writer.change(task.evaluation_id, sampled(task.number, row, truth_digest))
 
+    def forget_samples(self, evaluation_id: str) -> Future[None]:
+        """Forget which samples the datasets of a run have, so that others may be chosen from them.
+
+        Predictions and scores are kept: they are of what was asked, not of a place in a dataset.
+        """
+        tasks = select(TASKS.c.task).join(RUNS).where(RUNS.c.evaluation_id == evaluation_id)
+        return self._write(evaluation_id, delete(SAMPLES).where(SAMPLES.c.task.in_(tasks)))
+
     # Predictions and scores
 
     def add_prediction(
@@ -222,7 +230,7 @@ class RunStore(RunReader):
 
     # How
 
-    def _write(self, evaluation_id: str, change: Update) -> Future[None]:
+    def _write(self, evaluation_id: str, change: Update | Delete) -> Future[None]:
         def execute(connection: Connection) -> None:
             connection.execute(change)
 

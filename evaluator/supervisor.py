@@ -7,10 +7,12 @@ import contextvars
 import hashlib
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import structlog
 
 from evaluator.control import Control
+from evaluator.growth import check_growth
 from evaluator.runner import Runner
 from evaluator.runs import RunRecord, RunSpec
 from evaluator.store import RunStore
@@ -99,32 +101,67 @@ class Supervisor:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def create(self, spec: RunSpec, suite_name: str) -> Evaluation:
-        """Start a run, or take the unfinished one of the same request up again.
+        """Start a run, take the unfinished one of the same request up again, or let it grow.
 
         Args:
             spec: what was asked for, valid.
             suite_name: name of its suite.
 
         Raises:
-            InvalidRequestError: there is a run of this request id that was asked for otherwise.
+            InvalidRequestError: there is a run of this request id that is of something else; see `growth`.
             DrainingError: the evaluator is shutting down.
         """
         evaluation_id = evaluation_id_of(spec.request_id)
         async with self._creating:
-            if self._closing:
-                raise DrainingError("the evaluator is shutting down; try again", retry_after_s=1.0)
+            self._check_open()
             run = await asyncio.wrap_future(self._store.create(evaluation_id, spec, suite_name))
-            if run.spec != spec:
-                raise InvalidRequestError.of_field(
-                    "request_id", "names an evaluation of something else; choose another one"
-                )
+            if replace(run.spec, asks_models=True) != spec:
+                await on(self._threads, check_growth, run, spec)
+                await self._begin_again(run, spec, suite_name)
+                return await self.get(evaluation_id)
             await self._end_of(evaluation_id, run)
             if run.state in _TAKEN_UP_AGAIN:
-                await self._move(evaluation_id, EvaluationState.QUEUED)
-                self._take_up(evaluation_id)
+                await self._begin_again(run, spec, suite_name)
             elif not run.state.ended and evaluation_id not in self._live:
                 self._take_up(evaluation_id)
         return await self.get(evaluation_id)
+
+    async def rescore(self, evaluation_id: str) -> Evaluation:
+        """Compute every metric of a run that has ended again, from its answers.
+
+        Raises:
+            UnknownEvaluationError: there is none of this id.
+            InvalidRequestError: it has not ended.
+            DrainingError: the evaluator is shutting down.
+        """
+        async with self._creating:
+            self._check_open()
+            run = await self._run(evaluation_id)
+            await self._end_of(evaluation_id, run)
+            if run.state.ended:
+                await self._begin_again(run, replace(run.spec, asks_models=False), run.suite_name)
+            elif run.spec.asks_models:
+                text = f"is an evaluation that is {run.state.replace('_', ' ')}; rescore it when it has ended"
+                raise InvalidRequestError.of_field("evaluation_id", text)
+        return await self.get(evaluation_id)
+
+    async def _begin_again(self, run: RunRecord, spec: RunSpec, suite_name: str) -> None:
+        """Carry out a run as it is asked for now; one that is under way finishes what is in flight first."""
+        live = self._live.get(run.evaluation_id)
+        if live is not None and live.task is not None:
+            live.control.interrupt()
+            live.change()
+            await asyncio.wait([live.task])
+        if spec != run.spec:
+            await asyncio.wrap_future(self._store.set_spec(run.evaluation_id, spec, suite_name))
+        if spec.sample_limit != run.spec.sample_limit:
+            await asyncio.wrap_future(self._store.forget_samples(run.evaluation_id))
+        await self._move(run.evaluation_id, EvaluationState.QUEUED)
+        self._take_up(run.evaluation_id)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise DrainingError("the evaluator is shutting down; try again", retry_after_s=1.0)
 
     async def get(self, evaluation_id: str) -> Evaluation:
         """One evaluation. Raises UnknownEvaluationError."""

@@ -218,27 +218,50 @@ def serving(service: str) -> Plan[bool | None]:
     return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def create_evaluation(
+def evaluation_request(
     *,
     suite_name: str | None,
     suite_yaml: str | None,
     models: Sequence[str],
     data_dir: str,
     sample_limit: int | None,
+    limits: types.EvaluationLimits | None,
+    reuse_answers: bool,
     request_id: str | None,
-) -> Plan[types.Evaluation]:
-    """Start an evaluation, or take up the unfinished one of this `request_id`."""
+) -> evaluation_pb2.CreateEvaluationRequest:
+    """The request for an evaluation; raises InvalidRequestError where two suites are named."""
     if suite_name is not None and suite_yaml is not None:
         raise InvalidRequestError.of_field("suite", "give suite_name or suite_yaml, not both")
-    request = evaluation_pb2.CreateEvaluationRequest(
+    return evaluation_pb2.CreateEvaluationRequest(
         request_id=request_id or new_request_id(),
         suite_name=suite_name,
         suite_yaml=suite_yaml,
         models=models,
         data_dir=data_dir,
         sample_limit=sample_limit,
+        limits=None if limits is None else wire.evaluation_limits_to_proto(limits),
+        reuse_answers=reuse_answers,
     )
+
+
+def create_evaluation(request: evaluation_pb2.CreateEvaluationRequest) -> Plan[types.Evaluation]:
+    """Start an evaluation, or take up the one of this `request_id`."""
     return (yield from _about_evaluation("CreateEvaluation", request))
+
+
+def estimate_evaluation(
+    request: evaluation_pb2.CreateEvaluationRequest,
+) -> Plan[tuple[types.TaskEstimate, ...]]:
+    """Say what an evaluation would take."""
+    asked = evaluation_pb2.EstimateEvaluationRequest(evaluation_request=request)
+    response = yield Call("EstimateEvaluation", asked)
+    return tuple(wire.task_estimate_from_proto(message) for message in response.task_estimates)
+
+
+def rescore_evaluation(evaluation_id: str) -> Plan[types.Evaluation]:
+    """Compute the metrics of an evaluation again."""
+    request = evaluation_pb2.RescoreEvaluationRequest(evaluation_id=evaluation_id)
+    return (yield from _about_evaluation("RescoreEvaluation", request))
 
 
 def evaluation(evaluation_id: str) -> Plan[types.Evaluation]:
@@ -288,9 +311,11 @@ def page_of_sample_results(
     )
 
 
-def report(evaluation_id: str, report_format: types.ReportFormat | str) -> Plan[bytes]:
+def report(evaluation_id: str, report_format: types.ReportFormat | str, compared_to: str = "") -> Plan[bytes]:
     """Fetch a report, whole."""
     number = wire.REPORT_FORMATS.number(checked_member(types.ReportFormat, report_format, "report_format"))
-    request = evaluation_pb2.GetReportRequest(evaluation_id=evaluation_id, report_format=number)
+    request = evaluation_pb2.GetReportRequest(
+        evaluation_id=evaluation_id, report_format=number, compared_to_evaluation_id=compared_to
+    )
     responses = yield Call("GetReport", request)
     return b"".join(response.chunk for response in responses)

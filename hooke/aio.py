@@ -22,11 +22,13 @@ from hooke.types import (
     ClassifyResult,
     CountResult,
     Evaluation,
+    EvaluationLimits,
     MaskFormat,
     ModelInfo,
     ReportFormat,
     SampleResult,
     SegmentResult,
+    TaskEstimate,
 )
 
 
@@ -202,21 +204,53 @@ class AsyncClient:
         models: Sequence[str] = (),
         data_dir: str = "",
         sample_limit: int | None = None,
+        limits: EvaluationLimits | None = None,
+        reuse_answers: bool = True,
         request_id: str | None = None,
         timeout_s: float | None = None,
     ) -> Evaluation:
         """As `Client.create_evaluation`."""
-        return await self._caller.run(
-            _plans.create_evaluation(
-                suite_name=suite_name,
-                suite_yaml=suite_yaml,
-                models=models,
-                data_dir=data_dir,
-                sample_limit=sample_limit,
-                request_id=request_id,
-            ),
-            timeout_s,
+        request = _plans.evaluation_request(
+            suite_name=suite_name,
+            suite_yaml=suite_yaml,
+            models=models,
+            data_dir=data_dir,
+            sample_limit=sample_limit,
+            limits=limits,
+            reuse_answers=reuse_answers,
+            request_id=request_id,
         )
+        return await self._caller.run(_plans.create_evaluation(request), timeout_s)
+
+    async def estimate_evaluation(
+        self,
+        *,
+        suite_name: str | None = None,
+        suite_yaml: str | None = None,
+        models: Sequence[str] = (),
+        data_dir: str = "",
+        sample_limit: int | None = None,
+        limits: EvaluationLimits | None = None,
+        reuse_answers: bool = True,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> tuple[TaskEstimate, ...]:
+        """As `Client.estimate_evaluation`."""
+        request = _plans.evaluation_request(
+            suite_name=suite_name,
+            suite_yaml=suite_yaml,
+            models=models,
+            data_dir=data_dir,
+            sample_limit=sample_limit,
+            limits=limits,
+            reuse_answers=reuse_answers,
+            request_id=request_id,
+        )
+        return await self._caller.run(_plans.estimate_evaluation(request), timeout_s)
+
+    async def rescore_evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
+        """As `Client.rescore_evaluation`."""
+        return await self._caller.run(_plans.rescore_evaluation(evaluation_id), timeout_s)
 
     async def evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
         """As `Client.evaluation`."""
@@ -274,7 +308,8 @@ class AsyncClient:
         evaluation_id: str,
         report_format: ReportFormat | str = ReportFormat.JSON,
         *,
+        compared_to: str = "",
         timeout_s: float | None = None,
     ) -> bytes:
         """As `Client.report`."""
-        return await self._caller.run(_plans.report(evaluation_id, report_format), timeout_s)
+        return await self._caller.run(_plans.report(evaluation_id, report_format, compared_to), timeout_s)

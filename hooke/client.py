@@ -22,11 +22,13 @@ from hooke.types import (
     ClassifyResult,
     CountResult,
     Evaluation,
+    EvaluationLimits,
     MaskFormat,
     ModelInfo,
     ReportFormat,
     SampleResult,
     SegmentResult,
+    TaskEstimate,
 )
 
 
@@ -250,10 +252,15 @@ class Client:
         models: Sequence[str] = (),
         data_dir: str = "",
         sample_limit: int | None = None,
+        limits: EvaluationLimits | None = None,
+        reuse_answers: bool = True,
         request_id: str | None = None,
         timeout_s: float | None = None,
     ) -> Evaluation:
         """Start an evaluation, or take an unfinished one of the same `request_id` up again.
+
+        With more models, more tasks or a greater limit of samples, one that there is grows, finished or not:
+        only what is missing is done.
 
         Args:
             suite_name: a suite that comes with the evaluator; or
@@ -261,20 +268,56 @@ class Client:
             models: their names; empty: every model that can do the task.
             data_dir: folder of the dataset as the evaluator sees it; empty: the suite says.
             sample_limit: most samples of each task; None: all.
+            limits: what it may take; None: no limits but the evaluator's own.
+            reuse_answers: use answers again that the evaluator has had to the same question by the same
+                version of a model that decodes deterministically.
             request_id: 1 to 128 letters, digits, '-' and '_'; None: a new one.
             timeout_s: see the class.
         """
-        return self._caller.run(
-            _plans.create_evaluation(
-                suite_name=suite_name,
-                suite_yaml=suite_yaml,
-                models=models,
-                data_dir=data_dir,
-                sample_limit=sample_limit,
-                request_id=request_id,
-            ),
-            timeout_s,
+        request = _plans.evaluation_request(
+            suite_name=suite_name,
+            suite_yaml=suite_yaml,
+            models=models,
+            data_dir=data_dir,
+            sample_limit=sample_limit,
+            limits=limits,
+            reuse_answers=reuse_answers,
+            request_id=request_id,
         )
+        return self._caller.run(_plans.create_evaluation(request), timeout_s)
+
+    def estimate_evaluation(
+        self,
+        *,
+        suite_name: str | None = None,
+        suite_yaml: str | None = None,
+        models: Sequence[str] = (),
+        data_dir: str = "",
+        sample_limit: int | None = None,
+        limits: EvaluationLimits | None = None,
+        reuse_answers: bool = True,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> tuple[TaskEstimate, ...]:
+        """Say what every task would take with every model; nothing is created, and no model is asked.
+
+        As for `create_evaluation`; what an evaluation of this `request_id` has is not counted again.
+        """
+        request = _plans.evaluation_request(
+            suite_name=suite_name,
+            suite_yaml=suite_yaml,
+            models=models,
+            data_dir=data_dir,
+            sample_limit=sample_limit,
+            limits=limits,
+            reuse_answers=reuse_answers,
+            request_id=request_id,
+        )
+        return self._caller.run(_plans.estimate_evaluation(request), timeout_s)
+
+    def rescore_evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
+        """Compute every metric of an ended evaluation again, from the answers that it has."""
+        return self._caller.run(_plans.rescore_evaluation(evaluation_id), timeout_s)
 
     def evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Evaluation:
         """Describe one evaluation."""
@@ -330,7 +373,15 @@ class Client:
         evaluation_id: str,
         report_format: ReportFormat | str = ReportFormat.JSON,
         *,
+        compared_to: str = "",
         timeout_s: float | None = None,
     ) -> bytes:
-        """Fetch the report of an evaluation as one file."""
-        return self._caller.run(_plans.report(evaluation_id, report_format), timeout_s)
+        """Fetch the report of an evaluation as one file.
+
+        Args:
+            evaluation_id: the evaluation.
+            report_format: JSON, MARKDOWN or HTML_ZIP.
+            compared_to: id of an evaluation from before: fetch what has changed since, as JSON or HTML_ZIP.
+            timeout_s: deadline of the request; None: the client's.
+        """
+        return self._caller.run(_plans.report(evaluation_id, report_format, compared_to), timeout_s)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import re
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +13,8 @@ import typer
 from rich.progress import Progress, TaskID
 
 from hooke import AsyncClient
-from hooke.cli import gate, options, report
+from hooke.cli import gate, limits, options, report
+from hooke.cli.order import Order, order_of, request_id_of
 from hooke.cli.session import ExitCode, Session
 from hooke.errors import InvalidRequestError
 from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
@@ -41,11 +39,33 @@ Out = Annotated[
     typer.Option("--out", "-o", metavar="DIR", help="Folder for the report. Default: hooke-report/SUITE-ID."),
 ]
 New = Annotated[bool, typer.Option("--new", help="Begin afresh, even if the same was evaluated before.")]
+AddTo = Annotated[
+    str | None,
+    typer.Option(
+        "--add-to",
+        metavar="ID",
+        help="Add models, tasks or samples to the evaluation of this id: only what is missing is done.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say how many calls it would take, and what they cost; send nothing."),
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Ask again what other evaluations have answers to already.")
+]
+Rescore = Annotated[
+    str | None,
+    typer.Option(
+        "--rescore",
+        metavar="ID",
+        help="Compute the metrics of the evaluation of this id again instead, from the answers that it has.",
+    ),
+]
 Cancel = Annotated[
     str | None,
     typer.Option("--cancel", metavar="ID", help="Stop the evaluation of this id instead."),
 ]
-
 FailUnder = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,22 +87,6 @@ _REPORT_TIMEOUT_S = 15 * 60.0
 """A report with a page for each of many samples takes long to pack and to send."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be evaluated."""
-
-    suite_name: str | None
-    suite_yaml: str | None
-    data_dir: str
-    models: tuple[str, ...]
-    sample_limit: int | None
-
-    def request_id(self) -> str:
-        """Return an id that is the same for the same order, so that repeating a command resumes its work."""
-        content = [self.suite_name, self.suite_yaml, self.data_dir, sorted(self.models), self.sample_limit]
-        return f"cli-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]}"
-
-
 def evaluate(
     context: typer.Context,
     suite: Suite = None,
@@ -91,6 +95,15 @@ def evaluate(
     limit: Limit = None,
     out: Out = None,
     new: New = False,
+    add_to: AddTo = None,
+    dry_run: DryRun = False,
+    no_cache: NoCache = False,
+    in_flight: limits.InFlight = None,
+    per_minute: limits.PerMinute = None,
+    max_cost_usd: limits.MaxCost = None,
+    max_failed: limits.MaxFailed = None,
+    max_minutes: limits.MaxMinutes = None,
+    rescore: Rescore = None,
     cancel: Cancel = None,
     fail_under: FailUnder = None,
     fail_over: FailOver = None,
@@ -102,6 +115,9 @@ def evaluate(
     The work is done by the evaluator: it goes on if this command is interrupted, and the same command again
     follows it, finishes what is missing, or shows the report of what is finished.
 
+    What is not done when a limit is reached (--max-cost-usd, --max-failed, --max-minutes) is done by the same
+    command with a greater one.
+
     With --fail-under and --fail-over it fails with exit code 4, once the report is there, if a figure is
     worse than what you allow, or undefined, or not in the report.
 
@@ -111,7 +127,11 @@ def evaluate(
       hooke evaluate suite.yaml --data /data/dsb2018 --model classical --limit 100
       hooke evaluate demo --new --out report
       hooke evaluate demo --fail-under seg_accuracy@0.5=0.7 --fail-over counting/classical/mae=2
-      hooke evaluate --cancel 3f2a
+      hooke evaluate demo --model gemini --dry-run
+      hooke evaluate demo --model gemini --max-cost-usd 2 --per-minute gemini=15
+      hooke evaluate demo --model gemini --model sam --add-to eval-3f2a
+      hooke evaluate --rescore eval-3f2a
+      hooke evaluate --cancel eval-3f2a
     """
     session = options.session_of(context, address, as_json)
     if cancel is not None:
@@ -120,12 +140,23 @@ def evaluate(
             session.say(f"Evaluation {stopped.evaluation_id} is {_words(stopped.state)}.")
             session.show(stopped)
         return
+    bounds = gate.bounds_of(fail_under or (), fail_over or ())
+    if rescore is not None:
+        with session.reporting():
+            raise typer.Exit(asyncio.run(_rescore(session, rescore, out, bounds)))
     if suite is None:
         raise typer.BadParameter("name a suite, for example demo.", param_hint="SUITE")
-    bounds = gate.bounds_of(fail_under or (), fail_over or ())
-    order = _order(suite, data, model or [], limit)
+    if new and add_to is not None:
+        raise typer.BadParameter(
+            "begin afresh or add to what there is, not both.", param_hint="--new, --add-to"
+        )
+    may_take = limits.limits_of(in_flight, per_minute, max_cost_usd, max_failed, max_minutes)
+    order = replace(order_of(suite, data, model or [], limit), limits=may_take, reuse_answers=not no_cache)
     with session.reporting():
-        raise typer.Exit(asyncio.run(_evaluate(session, order, out, bounds, new=new)))
+        if dry_run:
+            asyncio.run(_estimate(session, order, new=new, add_to=add_to))
+            return
+        raise typer.Exit(asyncio.run(_evaluate(session, order, out, bounds, new=new, add_to=add_to)))
 
 
 async def _cancel(session: Session, evaluation_id: str) -> Evaluation:
@@ -134,72 +165,83 @@ async def _cancel(session: Session, evaluation_id: str) -> Evaluation:
         return await client.cancel_evaluation(evaluation_id)
 
 
-async def _evaluate(
-    session: Session, order: Order, out: Path | None, bounds: Sequence[gate.Bound], *, new: bool
+async def _estimate(session: Session, order: Order, *, new: bool, add_to: str | None) -> None:
+    async with session.client() as client:
+        await client.serving(timeout_s=session.connect_s)
+        request_id, _before = await request_id_of(client, order, new=new, add_to=add_to)
+        estimates = await client.estimate_evaluation(**order.request(request_id))
+    session.show({"estimates": estimates}, limits.table_of(estimates))
+    session.say(limits.sum_of(estimates))
+
+
+async def _rescore(
+    session: Session, evaluation_id: str, out: Path | None, bounds: Sequence[gate.Bound]
 ) -> ExitCode:
     async with session.client() as client:
         await client.serving(timeout_s=session.connect_s)
-        evaluation = await _create(client, session, order, new=new)
-        try:
-            evaluation = await _follow(client, session, evaluation)
-        except asyncio.CancelledError:
-            session.say(
-                f"Evaluation {evaluation.evaluation_id} goes on without this terminal.\n"
-                f"To follow it again, run the same command{', without --new' if new else ''}.\n"
-                f"To stop it: hooke evaluate --cancel {evaluation.evaluation_id}"
-            )
-            raise
-        passed = await _show(client, session, evaluation, out or _default_folder(evaluation), bounds)
+        evaluation = await client.rescore_evaluation(evaluation_id)
+        session.say(
+            f"Computing the metrics of evaluation {evaluation.evaluation_id} again; no model is asked."
+        )
+        _evaluation, code = await _to_the_end(client, session, evaluation, out, bounds, "")
+    return code
+
+
+async def _evaluate(
+    session: Session,
+    order: Order,
+    out: Path | None,
+    bounds: Sequence[gate.Bound],
+    *,
+    new: bool,
+    add_to: str | None,
+) -> ExitCode:
+    async with session.client() as client:
+        await client.serving(timeout_s=session.connect_s)
+        evaluation = await _create(client, session, order, new=new, add_to=add_to)
+        without_new = ", without --new" if new else ""
+        evaluation, code = await _to_the_end(client, session, evaluation, out, bounds, without_new)
     if evaluation.state is EvaluationState.FAILED and order.data_dir:
         session.say("Mind that the evaluator must see the folder of --data at the same path.")
-    if evaluation.state is not EvaluationState.SUCCEEDED:
-        return ExitCode.FAILED
-    return ExitCode.OK if passed else ExitCode.GATE
+    return code
 
 
-def _order(suite: str, data: str | None, models: Sequence[str], limit: int | None) -> Order:
-    path = Path(suite).expanduser()
-    is_file = path.is_file()
-    if not is_file and (path.suffix.lower() in (".yaml", ".yml") or len(path.parts) > 1):
-        raise typer.BadParameter(f"there is no file {suite}.", param_hint="SUITE")
+async def _to_the_end(
+    client: AsyncClient,
+    session: Session,
+    evaluation: Evaluation,
+    out: Path | None,
+    bounds: Sequence[gate.Bound],
+    without_new: str,
+) -> tuple[Evaluation, ExitCode]:
+    """Follow an evaluation, and show its report."""
     try:
-        suite_yaml = path.read_text(encoding="utf-8") if is_file else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{suite} cannot be read as text: {error}.", param_hint="SUITE") from error
-    if data is not None and Path(data).expanduser().exists():
-        data = str(Path(data).expanduser().resolve())
-    return Order(
-        suite_name=None if is_file else suite,
-        suite_yaml=suite_yaml,
-        data_dir=data or "",
-        models=tuple(models),
-        sample_limit=limit,
-    )
+        evaluation = await _follow(client, session, evaluation)
+    except asyncio.CancelledError:
+        session.say(
+            f"Evaluation {evaluation.evaluation_id} goes on without this terminal.\n"
+            f"To follow it again, run the same command{without_new}.\n"
+            f"To stop it: hooke evaluate --cancel {evaluation.evaluation_id}"
+        )
+        raise
+    passed = await _show(client, session, evaluation, out or _default_folder(evaluation), bounds)
+    if evaluation.state is not EvaluationState.SUCCEEDED:
+        return evaluation, ExitCode.FAILED
+    return evaluation, ExitCode.OK if passed else ExitCode.GATE
 
 
-async def _create(client: AsyncClient, session: Session, order: Order, *, new: bool) -> Evaluation:
+async def _create(
+    client: AsyncClient, session: Session, order: Order, *, new: bool, add_to: str | None
+) -> Evaluation:
     """Start the evaluation, or take the newest one of the same order up again, and say which."""
-    request_id = order.request_id()
-    before = None
-    if new:
-        request_id = f"{request_id}-new-{uuid.uuid4().hex[:8]}"
-    else:
-        async for each in client.evaluations():
-            if each.request_id.partition("-new-")[0] == request_id:
-                before, request_id = each, each.request_id
-                break
-    evaluation = await client.create_evaluation(
-        suite_name=order.suite_name,
-        suite_yaml=order.suite_yaml,
-        models=order.models,
-        data_dir=order.data_dir,
-        sample_limit=order.sample_limit,
-        request_id=request_id,
-    )
+    request_id, before = await request_id_of(client, order, new=new, add_to=add_to)
+    evaluation = await client.create_evaluation(**order.request(request_id))
     name = f"evaluation {evaluation.evaluation_id} of suite {evaluation.suite_name}"
     if before is None:
         session.say(f"Started {name}.")
-    elif before.state is EvaluationState.SUCCEEDED:
+    elif add_to is not None:
+        session.say(f"Adding to {name}. What is done is kept.")
+    elif before.state is EvaluationState.SUCCEEDED and evaluation.state.ended:
         session.say(f"The same was evaluated before: {name}. To do it afresh, add --new.")
     elif before.state.ended:
         session.say(f"Took up {name} again, which had ended as {_words(before.state)}. What is done is kept.")

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!hooke/v1/evaluation_service.proto\x12\x08hooke.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x17\x43reateEvaluationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\nsuite_name\x18\x02 \x01(\tH\x00\x12\x14\n\nsuite_yaml\x18\x03 \x01(\tH\x00\x12\x0e\n\x06models\x18\x04 \x03(\t\x12\x10\n\x08\x64\x61ta_dir\x18\x05 \x01(\t\x12\x19\n\x0csample_limit\x18\x06 \x01(\x05H\x01\x88\x01\x01\x42\x07\n\x05suiteB\x0f\n\r_sample_limit\"D\n\x18\x43reateEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"-\n\x14GetEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\"A\n\x15GetEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"R\n\x16ListEvaluationsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x02 \x01(\tB\x0c\n\n_page_size\"]\n\x17ListEvaluationsResponse\x12)\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x14.hooke.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x16WatchEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\"C\n\x17WatchEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"0\n\x17\x43\x61ncelEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\"D\n\x18\x43\x61ncelEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"\x88\x01\n\x18ListSampleResultsRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x05 \x01(\tB\x0c\n\n_page_size\"d\n\x19ListSampleResultsResponse\x12.\n\x0esample_results\x18\x01 \x03(\x0b\x32\x16.hooke.v1.SampleResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x10GetReportRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12-\n\rreport_format\x18\x02 \x01(\x0e\x32\x16.hooke.v1.ReportFormat\"\"\n\x11GetReportResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\xaa\x02\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x12\n\nsuite_name\x18\x03 \x01(\t\x12\x0e\n\x06models\x18\x04 \x03(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.hooke.v1.EvaluationState\x12-\n\rtask_progress\x18\x06 \x03(\x0b\x32\x16.hooke.v1.TaskProgress\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rstate_message\x18\t \x01(\t\"\xb4\x01\n\x0cTaskProgress\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x19\n\x0csample_count\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x0cscored_count\x18\x04 \x01(\x03\x12\x17\n\x0f\x61\x62stained_count\x18\x05 \x01(\x03\x12\x16\n\x0eunparsed_count\x18\x06 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x07 \x01(\x03\x42\x0f\n\r_sample_count\"\xd2\x01\n\x0cSampleResult\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12/\n\x0esample_outcome\x18\x04 \x01(\x0e\x32\x17.hooke.v1.SampleOutcome\x12,\n\rmetric_values\x18\x05 \x03(\x0b\x32\x15.hooke.v1.MetricValue\x12\x0e\n\x06\x61nswer\x18\x06 \x01(\t\x12\r\n\x05truth\x18\x07 \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x08 \x01(\t\"*\n\x0bMetricValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01*}\n\x0cReportFormat\x12\x1d\n\x19REPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_FORMAT_JSON\x10\x01\x12\x1a\n\x16REPORT_FORMAT_MARKDOWN\x10\x02\x12\x1a\n\x16REPORT_FORMAT_HTML_ZIP\x10\x03*\x96\x02\n\x0f\x45valuationState\x12 \n\x1c\x45VALUATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_STATE_QUEUED\x10\x01\x12\x1c\n\x18\x45VALUATION_STATE_RUNNING\x10\x02\x12\x1f\n\x1b\x45VALUATION_STATE_CANCELLING\x10\x03\x12\x1e\n\x1a\x45VALUATION_STATE_SUCCEEDED\x10\x04\x12(\n$EVALUATION_STATE_PARTIALLY_SUCCEEDED\x10\x05\x12\x1b\n\x17\x45VALUATION_STATE_FAILED\x10\x06\x12\x1e\n\x1a\x45VALUATION_STATE_CANCELLED\x10\x07*\xa0\x01\n\rSampleOutcome\x12\x1e\n\x1aSAMPLE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15SAMPLE_OUTCOME_SCORED\x10\x01\x12\x1c\n\x18SAMPLE_OUTCOME_ABSTAINED\x10\x02\x12\x1b\n\x17SAMPLE_OUTCOME_UNPARSED\x10\x03\x12\x19\n\x15SAMPLE_OUTCOME_FAILED\x10\x04\x32\x96\x05\n\x11\x45valuationService\x12^\n\x10\x43reateEvaluation\x12!.hooke.v1.CreateEvaluationRequest\x1a\".hooke.v1.CreateEvaluationResponse\"\x03\x90\x02\x02\x12U\n\rGetEvaluation\x12\x1e.hooke.v1.GetEvaluationRequest\x1a\x1f.hooke.v1.GetEvaluationResponse\"\x03\x90\x02\x01\x12[\n\x0fListEvaluations\x12 .hooke.v1.ListEvaluationsRequest\x1a!.hooke.v1.ListEvaluationsResponse\"\x03\x90\x02\x01\x12]\n\x0fWatchEvaluation\x12 .hooke.v1.WatchEvaluationRequest\x1a!.hooke.v1.WatchEvaluationResponse\"\x03\x90\x02\x01\x30\x01\x12^\n\x10\x43\x61ncelEvaluation\x12!.hooke.v1.CancelEvaluationRequest\x1a\".hooke.v1.CancelEvaluationResponse\"\x03\x90\x02\x02\x12\x61\n\x11ListSampleResults\x12\".hooke.v1.ListSampleResultsRequest\x1a#.hooke.v1.ListSampleResultsResponse\"\x03\x90\x02\x01\x12K\n\tGetReport\x12\x1a.hooke.v1.GetReportRequest\x1a\x1b.hooke.v1.GetReportResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!hooke/v1/evaluation_service.proto\x12\x08hooke.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\x17\x43reateEvaluationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\nsuite_name\x18\x02 \x01(\tH\x00\x12\x14\n\nsuite_yaml\x18\x03 \x01(\tH\x00\x12\x0e\n\x06models\x18\x04 \x03(\t\x12\x10\n\x08\x64\x61ta_dir\x18\x05 \x01(\t\x12\x19\n\x0csample_limit\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12*\n\x06limits\x18\x07 \x01(\x0b\x32\x1a.hooke.v1.EvaluationLimits\x12\x1a\n\rreuse_answers\x18\x08 \x01(\x08H\x02\x88\x01\x01\x42\x07\n\x05suiteB\x0f\n\r_sample_limitB\x10\n\x0e_reuse_answers\"\x9d\x02\n\x10\x45valuationLimits\x12*\n\x0cmodel_limits\x18\x01 \x03(\x0b\x32\x14.hooke.v1.ModelLimit\x12\x1f\n\x12max_cost_micro_usd\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10max_failed_count\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12 \n\x13max_failed_fraction\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x37\n\x14max_sending_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\n\x13_max_cost_micro_usdB\x13\n\x11_max_failed_countB\x16\n\x14_max_failed_fraction\"\x83\x01\n\nModelLimit\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1a\n\rmax_in_flight\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12 \n\x13requests_per_minute\x18\x03 \x01(\x05H\x01\x88\x01\x01\x42\x10\n\x0e_max_in_flightB\x16\n\x14_requests_per_minute\"D\n\x18\x43reateEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"Z\n\x19\x45stimateEvaluationRequest\x12=\n\x12\x65valuation_request\x18\x01 \x01(\x0b\x32!.hooke.v1.CreateEvaluationRequest\"L\n\x1a\x45stimateEvaluationResponse\x12.\n\x0etask_estimates\x18\x01 \x03(\x0b\x32\x16.hooke.v1.TaskEstimate\"\xa4\x03\n\x0cTaskEstimate\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0csample_count\x18\x03 \x01(\x03\x12\x12\n\nkept_count\x18\x04 \x01(\x03\x12\x14\n\x0creused_count\x18\x05 \x01(\x03\x12\x12\n\ncall_count\x18\x06 \x01(\x03\x12\x1a\n\x12known_answer_count\x18\x07 \x01(\x03\x12\x1e\n\x11input_token_count\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x1f\n\x12output_token_count\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0e\x63ost_micro_usd\x18\n \x01(\x03H\x02\x88\x01\x01\x12\x34\n\x11shortest_duration\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10longest_duration\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationB\x14\n\x12_input_token_countB\x15\n\x13_output_token_countB\x11\n\x0f_cost_micro_usd\"1\n\x18RescoreEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\"E\n\x19RescoreEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"-\n\x14GetEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\"A\n\x15GetEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"R\n\x16ListEvaluationsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x02 \x01(\tB\x0c\n\n_page_size\"]\n\x17ListEvaluationsResponse\x12)\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x14.hooke.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x16WatchEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\"C\n\x17WatchEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"0\n\x17\x43\x61ncelEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\"D\n\x18\x43\x61ncelEvaluationResponse\x12(\n\nevaluation\x18\x01 \x01(\x0b\x32\x14.hooke.v1.Evaluation\"\x88\x01\n\x18ListSampleResultsRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x05 \x01(\tB\x0c\n\n_page_size\"d\n\x19ListSampleResultsResponse\x12.\n\x0esample_results\x18\x01 \x03(\x0b\x32\x16.hooke.v1.SampleResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x10GetReportRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12-\n\rreport_format\x18\x02 \x01(\x0e\x32\x16.hooke.v1.ReportFormat\x12!\n\x19\x63ompared_to_evaluation_id\x18\x03 \x01(\t\"\"\n\x11GetReportResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\xaa\x02\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x12\n\nsuite_name\x18\x03 \x01(\t\x12\x0e\n\x06models\x18\x04 \x03(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.hooke.v1.EvaluationState\x12-\n\rtask_progress\x18\x06 \x03(\x0b\x32\x16.hooke.v1.TaskProgress\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rstate_message\x18\t \x01(\t\"\xb4\x01\n\x0cTaskProgress\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x19\n\x0csample_count\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x0cscored_count\x18\x04 \x01(\x03\x12\x17\n\x0f\x61\x62stained_count\x18\x05 \x01(\x03\x12\x16\n\x0eunparsed_count\x18\x06 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x07 \x01(\x03\x42\x0f\n\r_sample_count\"\xd2\x01\n\x0cSampleResult\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12/\n\x0esample_outcome\x18\x04 \x01(\x0e\x32\x17.hooke.v1.SampleOutcome\x12,\n\rmetric_values\x18\x05 \x03(\x0b\x32\x15.hooke.v1.MetricValue\x12\x0e\n\x06\x61nswer\x18\x06 \x01(\t\x12\r\n\x05truth\x18\x07 \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x08 \x01(\t\"*\n\x0bMetricValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01*}\n\x0cReportFormat\x12\x1d\n\x19REPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_FORMAT_JSON\x10\x01\x12\x1a\n\x16REPORT_FORMAT_MARKDOWN\x10\x02\x12\x1a\n\x16REPORT_FORMAT_HTML_ZIP\x10\x03*\x96\x02\n\x0f\x45valuationState\x12 \n\x1c\x45VALUATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_STATE_QUEUED\x10\x01\x12\x1c\n\x18\x45VALUATION_STATE_RUNNING\x10\x02\x12\x1f\n\x1b\x45VALUATION_STATE_CANCELLING\x10\x03\x12\x1e\n\x1a\x45VALUATION_STATE_SUCCEEDED\x10\x04\x12(\n$EVALUATION_STATE_PARTIALLY_SUCCEEDED\x10\x05\x12\x1b\n\x17\x45VALUATION_STATE_FAILED\x10\x06\x12\x1e\n\x1a\x45VALUATION_STATE_CANCELLED\x10\x07*\xa0\x01\n\rSampleOutcome\x12\x1e\n\x1aSAMPLE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15SAMPLE_OUTCOME_SCORED\x10\x01\x12\x1c\n\x18SAMPLE_OUTCOME_ABSTAINED\x10\x02\x12\x1b\n\x17SAMPLE_OUTCOME_UNPARSED\x10\x03\x12\x19\n\x15SAMPLE_OUTCOME_FAILED\x10\x04\x32\xdf\x06\n\x11\x45valuationService\x12^\n\x10\x43reateEvaluation\x12!.hooke.v1.CreateEvaluationRequest\x1a\".hooke.v1.CreateEvaluationResponse\"\x03\x90\x02\x02\x12\x64\n\x12\x45stimateEvaluation\x12#.hooke.v1.EstimateEvaluationRequest\x1a$.hooke.v1.EstimateEvaluationResponse\"\x03\x90\x02\x01\x12\x61\n\x11RescoreEvaluation\x12\".hooke.v1.RescoreEvaluationRequest\x1a#.hooke.v1.RescoreEvaluationResponse\"\x03\x90\x02\x02\x12U\n\rGetEvaluation\x12\x1e.hooke.v1.GetEvaluationRequest\x1a\x1f.hooke.v1.GetEvaluationResponse\"\x03\x90\x02\x01\x12[\n\x0fListEvaluations\x12 .hooke.v1.ListEvaluationsRequest\x1a!.hooke.v1.ListEvaluationsResponse\"\x03\x90\x02\x01\x12]\n\x0fWatchEvaluation\x12 .hooke.v1.WatchEvaluationRequest\x1a!.hooke.v1.WatchEvaluationResponse\"\x03\x90\x02\x01\x30\x01\x12^\n\x10\x43\x61ncelEvaluation\x12!.hooke.v1.CancelEvaluationRequest\x1a\".hooke.v1.CancelEvaluationResponse\"\x03\x90\x02\x02\x12\x61\n\x11ListSampleResults\x12\".hooke.v1.ListSampleResultsRequest\x1a#.hooke.v1.ListSampleResultsResponse\"\x03\x90\x02\x01\x12K\n\tGetReport\x12\x1a.hooke.v1.GetReportRequest\x1a\x1b.hooke.v1.GetReportResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['CreateEvaluation']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['CreateEvaluation']._serialized_options = b'\220\002\002'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['EstimateEvaluation']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['EstimateEvaluation']._serialized_options = b'\220\002\001'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['RescoreEvaluation']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['RescoreEvaluation']._serialized_options = b'\220\002\002'
   _globals['_EVALUATIONSERVICE'].methods_by_name['GetEvaluation']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['GetEvaluation']._serialized_options = b'\220\002\001'
   _globals['_EVALUATIONSERVICE'].methods_by_name['ListEvaluations']._loaded_options = None
@@ -46,48 +51,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATIONSERVICE'].methods_by_name['ListSampleResults']._serialized_options = b'\220\002\001'
   _globals['_EVALUATIONSERVICE'].methods_by_name['GetReport']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['GetReport']._serialized_options = b'\220\002\001'
-  _globals['_REPORTFORMAT']._serialized_start=1968
-  _globals['_REPORTFORMAT']._serialized_end=2093
-  _globals['_EVALUATIONSTATE']._serialized_start=2096
-  _globals['_EVALUATIONSTATE']._serialized_end=2374
-  _globals['_SAMPLEOUTCOME']._serialized_start=2377
-  _globals['_SAMPLEOUTCOME']._serialized_end=2537
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=81
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=257
-  _globals['_CREATEEVALUATIONRESPONSE']._serialized_start=259
-  _globals['_CREATEEVALUATIONRESPONSE']._serialized_end=327
-  _globals['_GETEVALUATIONREQUEST']._serialized_start=329
-  _globals['_GETEVALUATIONREQUEST']._serialized_end=374
-  _globals['_GETEVALUATIONRESPONSE']._serialized_start=376
-  _globals['_GETEVALUATIONRESPONSE']._serialized_end=441
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=443
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=525
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=527
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=620
-  _globals['_WATCHEVALUATIONREQUEST']._serialized_start=622
-  _globals['_WATCHEVALUATIONREQUEST']._serialized_end=669
-  _globals['_WATCHEVALUATIONRESPONSE']._serialized_start=671
-  _globals['_WATCHEVALUATIONRESPONSE']._serialized_end=738
-  _globals['_CANCELEVALUATIONREQUEST']._serialized_start=740
-  _globals['_CANCELEVALUATIONREQUEST']._serialized_end=788
-  _globals['_CANCELEVALUATIONRESPONSE']._serialized_start=790
-  _globals['_CANCELEVALUATIONRESPONSE']._serialized_end=858
-  _globals['_LISTSAMPLERESULTSREQUEST']._serialized_start=861
-  _globals['_LISTSAMPLERESULTSREQUEST']._serialized_end=997
-  _globals['_LISTSAMPLERESULTSRESPONSE']._serialized_start=999
-  _globals['_LISTSAMPLERESULTSRESPONSE']._serialized_end=1099
-  _globals['_GETREPORTREQUEST']._serialized_start=1101
-  _globals['_GETREPORTREQUEST']._serialized_end=1189
-  _globals['_GETREPORTRESPONSE']._serialized_start=1191
-  _globals['_GETREPORTRESPONSE']._serialized_end=1225
-  _globals['_EVALUATION']._serialized_start=1228
-  _globals['_EVALUATION']._serialized_end=1526
-  _globals['_TASKPROGRESS']._serialized_start=1529
-  _globals['_TASKPROGRESS']._serialized_end=1709
-  _globals['_SAMPLERESULT']._serialized_start=1712
-  _globals['_SAMPLERESULT']._serialized_end=1922
-  _globals['_METRICVALUE']._serialized_start=1924
-  _globals['_METRICVALUE']._serialized_end=1966
-  _globals['_EVALUATIONSERVICE']._serialized_start=2540
-  _globals['_EVALUATIONSERVICE']._serialized_end=3202
+  _globals['_REPORTFORMAT']._serialized_start=3262
+  _globals['_REPORTFORMAT']._serialized_end=3387
+  _globals['_EVALUATIONSTATE']._serialized_start=3390
+  _globals['_EVALUATIONSTATE']._serialized_end=3668
+  _globals['_SAMPLEOUTCOME']._serialized_start=3671
+  _globals['_SAMPLEOUTCOME']._serialized_end=3831
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=113
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=379
+  _globals['_EVALUATIONLIMITS']._serialized_start=382
+  _globals['_EVALUATIONLIMITS']._serialized_end=667
+  _globals['_MODELLIMIT']._serialized_start=670
+  _globals['_MODELLIMIT']._serialized_end=801
+  _globals['_CREATEEVALUATIONRESPONSE']._serialized_start=803
+  _globals['_CREATEEVALUATIONRESPONSE']._serialized_end=871
+  _globals['_ESTIMATEEVALUATIONREQUEST']._serialized_start=873
+  _globals['_ESTIMATEEVALUATIONREQUEST']._serialized_end=963
+  _globals['_ESTIMATEEVALUATIONRESPONSE']._serialized_start=965
+  _globals['_ESTIMATEEVALUATIONRESPONSE']._serialized_end=1041
+  _globals['_TASKESTIMATE']._serialized_start=1044
+  _globals['_TASKESTIMATE']._serialized_end=1464
+  _globals['_RESCOREEVALUATIONREQUEST']._serialized_start=1466
+  _globals['_RESCOREEVALUATIONREQUEST']._serialized_end=1515
+  _globals['_RESCOREEVALUATIONRESPONSE']._serialized_start=1517
+  _globals['_RESCOREEVALUATIONRESPONSE']._serialized_end=1586
+  _globals['_GETEVALUATIONREQUEST']._serialized_start=1588
+  _globals['_GETEVALUATIONREQUEST']._serialized_end=1633
+  _globals['_GETEVALUATIONRESPONSE']._serialized_start=1635
+  _globals['_GETEVALUATIONRESPONSE']._serialized_end=1700
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=1702
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=1784
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=1786
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=1879
+  _globals['_WATCHEVALUATIONREQUEST']._serialized_start=1881
+  _globals['_WATCHEVALUATIONREQUEST']._serialized_end=1928
+  _globals['_WATCHEVALUATIONRESPONSE']._serialized_start=1930
+  _globals['_WATCHEVALUATIONRESPONSE']._serialized_end=1997
+  _globals['_CANCELEVALUATIONREQUEST']._serialized_start=1999
+  _globals['_CANCELEVALUATIONREQUEST']._serialized_end=2047
+  _globals['_CANCELEVALUATIONRESPONSE']._serialized_start=2049
+  _globals['_CANCELEVALUATIONRESPONSE']._serialized_end=2117
+  _globals['_LISTSAMPLERESULTSREQUEST']._serialized_start=2120
+  _globals['_LISTSAMPLERESULTSREQUEST']._serialized_end=2256
+  _globals['_LISTSAMPLERESULTSRESPONSE']._serialized_start=2258
+  _globals['_LISTSAMPLERESULTSRESPONSE']._serialized_end=2358
+  _globals['_GETREPORTREQUEST']._serialized_start=2360
+  _globals['_GETREPORTREQUEST']._serialized_end=2483
+  _globals['_GETREPORTRESPONSE']._serialized_start=2485
+  _globals['_GETREPORTRESPONSE']._serialized_end=2519
+  _globals['_EVALUATION']._serialized_start=2522
+  _globals['_EVALUATION']._serialized_end=2820
+  _globals['_TASKPROGRESS']._serialized_start=2823
+  _globals['_TASKPROGRESS']._serialized_end=3003
+  _globals['_SAMPLERESULT']._serialized_start=3006
+  _globals['_SAMPLERESULT']._serialized_end=3216
+  _globals['_METRICVALUE']._serialized_start=3218
+  _globals['_METRICVALUE']._serialized_end=3260
+  _globals['_EVALUATIONSERVICE']._serialized_start=3834
+  _globals['_EVALUATIONSERVICE']._serialized_end=4697
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -54,22 +55,102 @@ SAMPLE_OUTCOME_UNPARSED: SampleOutcome
 SAMPLE_OUTCOME_FAILED: SampleOutcome
 
 class CreateEvaluationRequest(_message.Message):
-    __slots__ = ("request_id", "suite_name", "suite_yaml", "models", "data_dir", "sample_limit")
+    __slots__ = ("request_id", "suite_name", "suite_yaml", "models", "data_dir", "sample_limit", "limits", "reuse_answers")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SUITE_NAME_FIELD_NUMBER: _ClassVar[int]
     SUITE_YAML_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     DATA_DIR_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    REUSE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     suite_name: str
     suite_yaml: str
     models: _containers.RepeatedScalarFieldContainer[str]
     data_dir: str
     sample_limit: int
-    def __init__(self, request_id: _Optional[str] = ..., suite_name: _Optional[str] = ..., suite_yaml: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., data_dir: _Optional[str] = ..., sample_limit: _Optional[int] = ...) -> None: ...
+    limits: EvaluationLimits
+    reuse_answers: bool
+    def __init__(self, request_id: _Optional[str] = ..., suite_name: _Optional[str] = ..., suite_yaml: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., data_dir: _Optional[str] = ..., sample_limit: _Optional[int] = ..., limits: _Optional[_Union[EvaluationLimits, _Mapping]] = ..., reuse_answers: bool = ...) -> None: ...
+
+class EvaluationLimits(_message.Message):
+    __slots__ = ("model_limits", "max_cost_micro_usd", "max_failed_count", "max_failed_fraction", "max_sending_duration")
+    MODEL_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    MAX_COST_MICRO_USD_FIELD_NUMBER: _ClassVar[int]
+    MAX_FAILED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_FAILED_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    MAX_SENDING_DURATION_FIELD_NUMBER: _ClassVar[int]
+    model_limits: _containers.RepeatedCompositeFieldContainer[ModelLimit]
+    max_cost_micro_usd: int
+    max_failed_count: int
+    max_failed_fraction: float
+    max_sending_duration: _duration_pb2.Duration
+    def __init__(self, model_limits: _Optional[_Iterable[_Union[ModelLimit, _Mapping]]] = ..., max_cost_micro_usd: _Optional[int] = ..., max_failed_count: _Optional[int] = ..., max_failed_fraction: _Optional[float] = ..., max_sending_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ModelLimit(_message.Message):
+    __slots__ = ("model", "max_in_flight", "requests_per_minute")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MAX_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    max_in_flight: int
+    requests_per_minute: int
+    def __init__(self, model: _Optional[str] = ..., max_in_flight: _Optional[int] = ..., requests_per_minute: _Optional[int] = ...) -> None: ...
 
 class CreateEvaluationResponse(_message.Message):
+    __slots__ = ("evaluation",)
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    evaluation: Evaluation
+    def __init__(self, evaluation: _Optional[_Union[Evaluation, _Mapping]] = ...) -> None: ...
+
+class EstimateEvaluationRequest(_message.Message):
+    __slots__ = ("evaluation_request",)
+    EVALUATION_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    evaluation_request: CreateEvaluationRequest
+    def __init__(self, evaluation_request: _Optional[_Union[CreateEvaluationRequest, _Mapping]] = ...) -> None: ...
+
+class EstimateEvaluationResponse(_message.Message):
+    __slots__ = ("task_estimates",)
+    TASK_ESTIMATES_FIELD_NUMBER: _ClassVar[int]
+    task_estimates: _containers.RepeatedCompositeFieldContainer[TaskEstimate]
+    def __init__(self, task_estimates: _Optional[_Iterable[_Union[TaskEstimate, _Mapping]]] = ...) -> None: ...
+
+class TaskEstimate(_message.Message):
+    __slots__ = ("task", "model", "sample_count", "kept_count", "reused_count", "call_count", "known_answer_count", "input_token_count", "output_token_count", "cost_micro_usd", "shortest_duration", "longest_duration")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    KEPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_ANSWER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COST_MICRO_USD_FIELD_NUMBER: _ClassVar[int]
+    SHORTEST_DURATION_FIELD_NUMBER: _ClassVar[int]
+    LONGEST_DURATION_FIELD_NUMBER: _ClassVar[int]
+    task: str
+    model: str
+    sample_count: int
+    kept_count: int
+    reused_count: int
+    call_count: int
+    known_answer_count: int
+    input_token_count: int
+    output_token_count: int
+    cost_micro_usd: int
+    shortest_duration: _duration_pb2.Duration
+    longest_duration: _duration_pb2.Duration
+    def __init__(self, task: _Optional[str] = ..., model: _Optional[str] = ..., sample_count: _Optional[int] = ..., kept_count: _Optional[int] = ..., reused_count: _Optional[int] = ..., call_count: _Optional[int] = ..., known_answer_count: _Optional[int] = ..., input_token_count: _Optional[int] = ..., output_token_count: _Optional[int] = ..., cost_micro_usd: _Optional[int] = ..., shortest_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., longest_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RescoreEvaluationRequest(_message.Message):
+    __slots__ = ("evaluation_id",)
+    EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
+    evaluation_id: str
+    def __init__(self, evaluation_id: _Optional[str] = ...) -> None: ...
+
+class RescoreEvaluationResponse(_message.Message):
     __slots__ = ("evaluation",)
     EVALUATION_FIELD_NUMBER: _ClassVar[int]
     evaluation: Evaluation
@@ -150,12 +231,14 @@ class ListSampleResultsResponse(_message.Message):
     def __init__(self, sample_results: _Optional[_Iterable[_Union[SampleResult, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetReportRequest(_message.Message):
-    __slots__ = ("evaluation_id", "report_format")
+    __slots__ = ("evaluation_id", "report_format", "compared_to_evaluation_id")
     EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
     REPORT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_TO_EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
     evaluation_id: str
     report_format: ReportFormat
-    def __init__(self, evaluation_id: _Optional[str] = ..., report_format: _Optional[_Union[ReportFormat, str]] = ...) -> None: ...
+    compared_to_evaluation_id: str
+    def __init__(self, evaluation_id: _Optional[str] = ..., report_format: _Optional[_Union[ReportFormat, str]] = ..., compared_to_evaluation_id: _Optional[str] = ...) -> None: ...
 
 class GetReportResponse(_message.Message):
     __slots__ = ("chunk",)

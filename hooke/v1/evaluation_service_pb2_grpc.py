@@ -43,6 +43,16 @@ class EvaluationServiceStub(object):
                 request_serializer=hooke_dot_v1_dot_evaluation__service__pb2.CreateEvaluationRequest.SerializeToString,
                 response_deserializer=hooke_dot_v1_dot_evaluation__service__pb2.CreateEvaluationResponse.FromString,
                 _registered_method=True)
+        self.EstimateEvaluation = channel.unary_unary(
+                '/hooke.v1.EvaluationService/EstimateEvaluation',
+                request_serializer=hooke_dot_v1_dot_evaluation__service__pb2.EstimateEvaluationRequest.SerializeToString,
+                response_deserializer=hooke_dot_v1_dot_evaluation__service__pb2.EstimateEvaluationResponse.FromString,
+                _registered_method=True)
+        self.RescoreEvaluation = channel.unary_unary(
+                '/hooke.v1.EvaluationService/RescoreEvaluation',
+                request_serializer=hooke_dot_v1_dot_evaluation__service__pb2.RescoreEvaluationRequest.SerializeToString,
+                response_deserializer=hooke_dot_v1_dot_evaluation__service__pb2.RescoreEvaluationResponse.FromString,
+                _registered_method=True)
         self.GetEvaluation = channel.unary_unary(
                 '/hooke.v1.EvaluationService/GetEvaluation',
                 request_serializer=hooke_dot_v1_dot_evaluation__service__pb2.GetEvaluationRequest.SerializeToString,
@@ -84,7 +94,27 @@ class EvaluationServiceServicer(object):
 
     def CreateEvaluation(self, request, context):
         """Starts an evaluation, or takes an unfinished one of the same `request_id` up again: finished
-        samples are kept, the rest is done. Fails with the reasons of the service.
+        samples are kept, the rest is done. An evaluation may grow that way, finished or not: models and tasks may
+        be added, `sample_limit` raised or left out, `limits` and `reuse_answers` changed; only what is missing is
+        done. Less than before, other data, or another question under the name of a task, is INVALID_REQUEST.
+        Fails with the reasons of the service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EstimateEvaluation(self, request, context):
+        """Says what an evaluation would take, and creates nothing: answers that there are, calls still to make,
+        tokens, cost and time, by what earlier answers of the same models took. Fails with INVALID_REQUEST as
+        CreateEvaluation and the evaluation that it creates would.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RescoreEvaluation(self, request, context):
+        """Computes every metric of an ended evaluation again, with the present code and from the answers that it
+        has; no model is asked. Fails with UNKNOWN_EVALUATION, and with INVALID_REQUEST where it has not ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,6 +171,16 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.CreateEvaluation,
                     request_deserializer=hooke_dot_v1_dot_evaluation__service__pb2.CreateEvaluationRequest.FromString,
                     response_serializer=hooke_dot_v1_dot_evaluation__service__pb2.CreateEvaluationResponse.SerializeToString,
+            ),
+            'EstimateEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.EstimateEvaluation,
+                    request_deserializer=hooke_dot_v1_dot_evaluation__service__pb2.EstimateEvaluationRequest.FromString,
+                    response_serializer=hooke_dot_v1_dot_evaluation__service__pb2.EstimateEvaluationResponse.SerializeToString,
+            ),
+            'RescoreEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RescoreEvaluation,
+                    request_deserializer=hooke_dot_v1_dot_evaluation__service__pb2.RescoreEvaluationRequest.FromString,
+                    response_serializer=hooke_dot_v1_dot_evaluation__service__pb2.RescoreEvaluationResponse.SerializeToString,
             ),
             'GetEvaluation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEvaluation,
@@ -204,6 +244,60 @@ class EvaluationService(object):
             '/hooke.v1.EvaluationService/CreateEvaluation',
             hooke_dot_v1_dot_evaluation__service__pb2.CreateEvaluationRequest.SerializeToString,
             hooke_dot_v1_dot_evaluation__service__pb2.CreateEvaluationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EstimateEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hooke.v1.EvaluationService/EstimateEvaluation',
+            hooke_dot_v1_dot_evaluation__service__pb2.EstimateEvaluationRequest.SerializeToString,
+            hooke_dot_v1_dot_evaluation__service__pb2.EstimateEvaluationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RescoreEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hooke.v1.EvaluationService/RescoreEvaluation',
+            hooke_dot_v1_dot_evaluation__service__pb2.RescoreEvaluationRequest.SerializeToString,
+            hooke_dot_v1_dot_evaluation__service__pb2.RescoreEvaluationResponse.FromString,
             options,
             channel_credentials,
             insecure,

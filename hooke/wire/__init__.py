@@ -29,9 +29,13 @@ from hooke.wire.enums import (
 )
 from hooke.wire.evaluations import (
     evaluation_from_proto,
+    evaluation_limits_from_proto,
+    evaluation_limits_to_proto,
     evaluation_to_proto,
     sample_result_from_proto,
     sample_result_to_proto,
+    task_estimate_from_proto,
+    task_estimate_to_proto,
 )
 from hooke.wire.images import (
     box_from_proto,
@@ -78,6 +82,8 @@ __all__ = [
     "cost_to_proto",
     "count_result_from_proto",
     "evaluation_from_proto",
+    "evaluation_limits_from_proto",
+    "evaluation_limits_to_proto",
     "evaluation_to_proto",
     "fill",
     "instances_from_proto",
@@ -93,6 +99,8 @@ __all__ = [
     "sample_result_from_proto",
     "sample_result_to_proto",
     "segment_result_from_proto",
+    "task_estimate_from_proto",
+    "task_estimate_to_proto",
     "view_from_proto",
     "view_to_proto",
     "written_from_proto",

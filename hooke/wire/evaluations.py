@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hooke.types import Evaluation, SampleResult, TaskProgress
+from hooke.types import Evaluation, EvaluationLimits, SampleResult, TaskEstimate, TaskProgress
 from hooke.v1 import evaluation_service_pb2
 from hooke.wire.enums import EVALUATION_STATES, SAMPLE_OUTCOMES
 
@@ -94,4 +95,88 @@ def sample_result_from_proto(message: evaluation_service_pb2.SampleResult) -> Sa
         answer=message.answer,
         truth=message.truth,
         error_reason=message.error_reason,
+    )
+
+
+def evaluation_limits_to_proto(limits: EvaluationLimits) -> evaluation_service_pb2.EvaluationLimits:
+    """The message of limits; models in the order of their names."""
+    message = evaluation_service_pb2.EvaluationLimits(
+        model_limits=[
+            evaluation_service_pb2.ModelLimit(
+                model=model,
+                max_in_flight=limits.max_in_flight.get(model),
+                requests_per_minute=limits.requests_per_minute.get(model),
+            )
+            for model in sorted({*limits.max_in_flight, *limits.requests_per_minute})
+        ],
+        max_cost_micro_usd=limits.max_cost_micro_usd,
+        max_failed_count=limits.max_failed_count,
+        max_failed_fraction=limits.max_failed_fraction,
+    )
+    if limits.max_sending_s is not None:
+        message.max_sending_duration.FromNanoseconds(round(limits.max_sending_s * 1e9))
+    return message
+
+
+def evaluation_limits_from_proto(message: evaluation_service_pb2.EvaluationLimits) -> EvaluationLimits:
+    """Limits, of which a server has to check the values."""
+    duration: Duration | None = (
+        message.max_sending_duration if message.HasField("max_sending_duration") else None
+    )
+    return EvaluationLimits(
+        max_in_flight={
+            limit.model: limit.max_in_flight
+            for limit in message.model_limits
+            if limit.HasField("max_in_flight")
+        },
+        requests_per_minute={
+            limit.model: limit.requests_per_minute
+            for limit in message.model_limits
+            if limit.HasField("requests_per_minute")
+        },
+        max_cost_micro_usd=message.max_cost_micro_usd if message.HasField("max_cost_micro_usd") else None,
+        max_failed_count=message.max_failed_count if message.HasField("max_failed_count") else None,
+        max_failed_fraction=message.max_failed_fraction if message.HasField("max_failed_fraction") else None,
+        max_sending_s=None if duration is None else duration.ToNanoseconds() / 1e9,
+    )
+
+
+def task_estimate_to_proto(estimate: TaskEstimate) -> evaluation_service_pb2.TaskEstimate:
+    """The message of an estimate."""
+    message = evaluation_service_pb2.TaskEstimate(
+        task=estimate.task,
+        model=estimate.model,
+        sample_count=estimate.sample_count,
+        kept_count=estimate.kept_count,
+        reused_count=estimate.reused_count,
+        call_count=estimate.call_count,
+        known_answer_count=estimate.known_answer_count,
+        input_token_count=estimate.input_token_count,
+        output_token_count=estimate.output_token_count,
+        cost_micro_usd=estimate.cost_micro_usd,
+    )
+    if estimate.shortest_s is not None:
+        message.shortest_duration.FromNanoseconds(round(estimate.shortest_s * 1e9))
+    if estimate.longest_s is not None:
+        message.longest_duration.FromNanoseconds(round(estimate.longest_s * 1e9))
+    return message
+
+
+def task_estimate_from_proto(message: evaluation_service_pb2.TaskEstimate) -> TaskEstimate:
+    """An estimate."""
+    shortest: Duration | None = message.shortest_duration if message.HasField("shortest_duration") else None
+    longest: Duration | None = message.longest_duration if message.HasField("longest_duration") else None
+    return TaskEstimate(
+        task=message.task,
+        model=message.model,
+        sample_count=message.sample_count,
+        kept_count=message.kept_count,
+        reused_count=message.reused_count,
+        call_count=message.call_count,
+        known_answer_count=message.known_answer_count,
+        input_token_count=message.input_token_count if message.HasField("input_token_count") else None,
+        output_token_count=message.output_token_count if message.HasField("output_token_count") else None,
+        cost_micro_usd=message.cost_micro_usd if message.HasField("cost_micro_usd") else None,
+        shortest_s=None if shortest is None else shortest.ToNanoseconds() / 1e9,
+        longest_s=None if longest is None else longest.ToNanoseconds() / 1e9,
     )

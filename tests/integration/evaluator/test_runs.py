@@ -74,7 +74,9 @@ async def test_a_whole_run(tmp_path: Path) -> None:
 async def test_two_runs_at_once(tmp_path: Path) -> None:
     model = Model(compute_s=0.005)
     async with model_service(model) as service, evaluating(address_of(service), tmp_path) as lab:
-        one, two = await asyncio.gather(lab.run(request_id="one"), lab.run(request_id="two"))
+        one, two = await asyncio.gather(
+            *(lab.run(request_id=name, reuse_answers=False) for name in ("one", "two"))
+        )
         assert one.state is two.state is EvaluationState.SUCCEEDED
         assert one.evaluation_id != two.evaluation_id
         assert await lab.figures(one) == await lab.figures(two)
@@ -460,7 +462,7 @@ async def test_several_models_through_the_gateway(tmp_path: Path) -> None:
         assert both.state is EvaluationState.SUCCEEDED
         assert both.models == ("model", "other")
         assert [p.scored_count for p in both.task_progress] == [10, 10, 10, 10]
-        only = await lab.run(request_id="only", models=["other"])
+        only = await lab.run(request_id="only", models=["other"], reuse_answers=False)
         assert only.models == ("other",)
         await two.server.stop(0)
         broken = await lab.run(request_id="broken", models=["model", "other"])

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hooke import AsyncAnswerStream, AsyncClient, errors, wire
@@ -199,8 +200,9 @@ class Lab(
 
     def CreateEvaluation(self, request, context):
         self._enter("CreateEvaluation", request, context)
+        known = request.request_id == self.request_id
         self.request_id = request.request_id
-        evaluation = self._evaluation("e0", 1)
+        evaluation = self._evaluation("e0", 4 if known else 1)
         return evaluation_pb2.CreateEvaluationResponse(evaluation=evaluation)
 
     def GetEvaluation(self, request, context):
@@ -225,6 +227,29 @@ class Lab(
         if self.held:
             self.watched.set()
             self.hold.wait(30)
+
+    def EstimateEvaluation(self, request, context):
+        self._enter("EstimateEvaluation", request, context)
+        estimates = [
+            evaluation_pb2.TaskEstimate(
+                task="t",
+                model="m0",
+                sample_count=1000,
+                kept_count=100,
+                call_count=900,
+                known_answer_count=100,
+                input_token_count=4500,
+                cost_micro_usd=1_230_000,
+                shortest_duration=Duration(seconds=60),
+                longest_duration=Duration(seconds=600),
+            ),
+            evaluation_pb2.TaskEstimate(task="t", model="m1", sample_count=1000, call_count=1000),
+        ]
+        return evaluation_pb2.EstimateEvaluationResponse(task_estimates=estimates)
+
+    def RescoreEvaluation(self, request, context):
+        self._enter("RescoreEvaluation", request, context)
+        return evaluation_pb2.RescoreEvaluationResponse(evaluation=self._evaluation("e0", 1))
 
     def CancelEvaluation(self, request, context):
         self._enter("CancelEvaluation", request, context)

@@ -360,6 +360,73 @@ def test_evaluate_foreign_folder(hooke: Hooke, lab: Lab) -> None:
     assert done.document["error"]["violations"] == [{"field": "data_dir", "description": "no such folder"}]
 
 
+# A dry run creates nothing, and shows calls, tokens, cost and time, or that they are unknown.
+def test_evaluate_dry_run(hooke: Hooke, lab: Lab) -> None:
+    done = hooke("evaluate", "demo", "--model", "m0", "--limit", "1000", "--dry-run", "--no-cache")
+    assert done.code == 0
+    (call,) = lab.calls("EstimateEvaluation")
+    asked = call.request.evaluation_request
+    assert (asked.suite_name, asked.sample_limit, asked.reuse_answers) == ("demo", 1000, False)
+    assert lab.calls("CreateEvaluation") == []
+    first, second = (line for line in done.out.splitlines() if " m0 " in line or " m1 " in line)
+    assert all(word in first for word in ("1,000", "900", "4,500", "none", "$1.2300", "1.0 to 10.0"))
+    assert second.count("unknown") == 4
+    assert "1,900 calls would be made, for $1.2300 and what 1 of 2 cost, which is unknown." in done.err
+
+
+# Limits travel as what they say; what is not of their form is refused with the name of the option.
+def test_evaluate_limits(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    options = ["--in-flight", "a=4", "--per-minute", "a=15", "--per-minute", "b=1", "--max-cost-usd", "2.5"]
+    hooke("evaluate", "demo", *options, "--max-failed", "20%", "--max-minutes", "1.5")
+    hooke("evaluate", "demo", "--max-failed", "7")
+    hooke("evaluate", "demo")
+    first, second, third = (call.request for call in lab.calls("CreateEvaluation"))
+    assert len({first.request_id, second.request_id, third.request_id}) == 1
+    assert {m.model: (m.max_in_flight, m.requests_per_minute) for m in first.limits.model_limits} == {
+        "a": (4, 15),
+        "b": (0, 1),
+    }
+    assert first.limits.max_cost_micro_usd == 2_500_000
+    assert first.limits.max_failed_fraction == 0.2
+    assert first.limits.max_sending_duration.ToSeconds() == 90
+    assert second.limits.max_failed_count == 7
+    assert not third.HasField("limits")
+    for option, value in (
+        ("--in-flight", "4"),
+        ("--in-flight", "a=0"),
+        ("--per-minute", "a=x"),
+        ("--max-cost-usd", "-1"),
+        ("--max-cost-usd", "nan"),
+        ("--max-failed", "many"),
+        ("--max-failed", "120%"),
+        ("--max-failed", "-1"),
+        ("--max-minutes", "0"),
+    ):
+        done = hooke("evaluate", "demo", option, value)
+        assert (done.code, option in done.err) == (2, True), (option, value, done.err)
+
+
+# With --add-to, the evaluation of that id grows; nothing can be added to a new one.
+def test_evaluate_add_to(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    lab.request_id = "of another command"
+    done = hooke("evaluate", "demo", "--model", "m0", "--model", "m1", "--add-to", "e0")
+    assert lab.calls("CreateEvaluation")[0].request.request_id == "of another command"
+    assert done.err.startswith("Adding to evaluation e0 of suite demo.")
+    assert hooke("evaluate", "demo", "--add-to", "e0", "--new").code == 2
+
+
+# The metrics of an evaluation can be computed again by its id alone, and its report is shown.
+def test_evaluate_rescore(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    done = hooke("evaluate", "--rescore", "e0")
+    assert done.code == 0
+    assert lab.calls("RescoreEvaluation")[0].request.evaluation_id == "e0"
+    assert lab.calls("CreateEvaluation") == []
+    assert "0.812 (0.75 to 0.875)" in done.out
+
+
 # An evaluation can be stopped by its id.
 def test_cancel(hooke: Hooke, lab: Lab) -> None:
     done = hooke("evaluate", "--cancel", "e0", "--json")

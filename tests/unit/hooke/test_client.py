@@ -36,6 +36,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "ListModels": lambda client: client.models(),
     "GetModel": lambda client: client.model("m0"),
     "CreateEvaluation": lambda client: client.create_evaluation(suite_name="demo"),
+    "EstimateEvaluation": lambda client: client.estimate_evaluation(suite_name="demo"),
+    "RescoreEvaluation": lambda client: client.rescore_evaluation("e0"),
     "GetEvaluation": lambda client: client.evaluation("e0"),
     "ListEvaluations": lambda client: list(client.evaluations()),
     "WatchEvaluation": lambda client: list(client.watch_evaluation("e0")),
