@@ -95,7 +95,11 @@ def _plan(
                 return f"{path}{value.removeprefix(target)}"
         return re.sub(rf"\b(?P<service>{services}):(?P<port>\d+)\b", local_address, value)
 
-    environment = {key: translate(key, value) for key, value in service.environment.items()}
+    # A secret that nobody put there is not handed on: the service starts without, and says what is missing.
+    missing = {target for target, path in secrets.items() if not path.is_file()}
+    environment = {
+        key: translate(key, value) for key, value in service.environment.items() if value not in missing
+    }
     return LocalService(
         name=name,
         arguments=(sys.executable, *service.command[1:]),

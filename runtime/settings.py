@@ -149,13 +149,15 @@ class RemoteServerSettings(ModelServerSettings):
 def secret_of(name: str, value: SecretStr | None, file: Path | None) -> SecretStr | None:
     """A key that comes either from a variable or from a file named by another; None where there is none.
 
+    An empty file is no key, as for a server that wants none.
+
     Args:
         name: of the variable without its prefix; the other one ends in `_FILE`.
         value: of the variable. Blank space around a key does not count, here and in the file.
         file: named by the other one.
 
     Raises:
-        SettingsError: both are set, the file cannot be read or is empty, or this is no key.
+        SettingsError: both are set, the file cannot be read, or this is no key.
     """
     variable = f"{PREFIX}{name}"
     if file is None:
@@ -167,9 +169,7 @@ def secret_of(name: str, value: SecretStr | None, file: Path | None) -> SecretSt
         content = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{variable}: {file} cannot be read: {type(error).__name__}") from None
-    if not content.strip():
-        raise SettingsError(f"{variable}: {file} is empty")
-    return _key(content, variable)
+    return _key(content, variable) if content.strip() else None
 
 
 def _key(text: str, variable: str) -> SecretStr:

@@ -190,14 +190,21 @@ def test_local_plan(document: dict[str, Any], tmp_path: Path) -> None:
     assert set(plan["evaluator"].folders) == {tmp_path / "data", tmp_path / "home" / "runs"}
 
 
-# A secret is the file of this machine that the compose file names, given as an absolute path.
+# A secret is the file of this machine that the compose file names, given as an absolute path. One that is missing
+# is not handed on: the service starts without it, and one key of two is enough for one of two providers.
 def test_local_secrets(document: dict[str, Any], tmp_path: Path) -> None:
-    plan = plan_locally(read(document, tmp_path), root=tmp_path, home=tmp_path, published_ports=False)
     key = "HOOKE_OPENAI_API_KEY_FILE"
-    assert plan["openai"].environment[key] == str(tmp_path / "secrets" / "openai_api_key")
-    topology = read(document, tmp_path, HOOKE_OPENAI_API_KEY_FILE="/keys/mine")
-    plan = plan_locally(topology, root=tmp_path, home=tmp_path, published_ports=False)
-    assert plan["openai"].environment[key] == "/keys/mine"
+    for variables, file in (
+        ({}, tmp_path / "secrets" / "openai_api_key"),
+        ({key: str(tmp_path / "keys" / "mine")}, tmp_path / "keys" / "mine"),
+    ):
+        topology = read(document, tmp_path, **variables)
+        plan = plan_locally(topology, root=tmp_path, home=tmp_path, published_ports=False)
+        assert key not in plan["openai"].environment
+        file.parent.mkdir()
+        file.write_text("a key")
+        plan = plan_locally(topology, root=tmp_path, home=tmp_path, published_ports=False)
+        assert plan["openai"].environment[key] == str(file)
 
 
 # With published ports a client finds the gateway where the compose file says.

@@ -65,14 +65,15 @@ def test_keys(tmp_path: Path) -> None:
         secret = secret_of("OPENAI_API_KEY", value, path)
         assert secret is not None
         assert secret.get_secret_value() == KEY
+    file.write_text("\n", encoding="utf-8")
+    assert secret_of("OPENAI_API_KEY", None, file) is None  # as for a server that wants no key
     assert secret_of("OPENAI_API_KEY", None, None) is None
 
 
-# A file that is not there or empty is named, as are two keys at once; no message shows a key.
+# A file that is not there is named, as are two keys at once; no message shows a key.
 def test_wrong_key_files(tmp_path: Path) -> None:
-    (tmp_path / "empty").write_text("\n", encoding="utf-8")
     (tmp_path / "full").write_text(KEY, encoding="utf-8")
-    for value, name in ((None, "none"), (None, "empty"), (SecretStr(KEY), "full")):
+    for value, name in ((None, "none"), (SecretStr(KEY), "full")):
         with pytest.raises(SettingsError, match="HOOKE_OPENAI_API_KEY_FILE") as caught:
             secret_of("OPENAI_API_KEY", value, tmp_path / name)
         assert KEY not in str(caught.value)
