@@ -1,4 +1,7 @@
-"""How much memory the evaluator takes to list a dataset and go through it, for few samples and for many."""
+"""How much memory the evaluator takes to list a dataset and go through it, for few samples and for many.
+
+This is what a run holds while it sends samples. Its summary, at the end, holds the score of every sample.
+"""
 
 from __future__ import annotations
 
@@ -52,9 +55,7 @@ def measure() -> Memory:
 def _measure(samples: int) -> Row:
     command = [sys.executable, "-m", __name__, str(samples)]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         raise BrokenError(f"reading {samples} samples failed: {error}") from error
     return Row(samples, int(done.stdout))
@@ -73,19 +74,24 @@ def _folder(samples: int) -> Iterator[Path]:
 
 
 def _read(samples: int) -> None:
-    """List a dataset, read every sample once, and print the peak of this process's memory in bytes."""
+    """List a dataset, read and note every sample as a run does, and print this process's peak in bytes."""
     # The whole evaluator is loaded, as where it runs.
     from evaluator.app import EvaluatorApp  # noqa: F401, PLC0415
+    from evaluator.catalogue import truth_digest  # noqa: PLC0415
     from evaluator.datasets import open_dataset  # noqa: PLC0415
     from evaluator.datasets.specs import TableSpec  # noqa: PLC0415
+    from evaluator.noted import NotedSamples  # noqa: PLC0415
     from evaluator.records import TaskKind  # noqa: PLC0415
+    from evaluator.runs import KnownSample  # noqa: PLC0415
 
     with _folder(samples) as folder:
         spec = TableSpec(loader="table", table=_TABLE, row="name", truth="cells")
         dataset = open_dataset(spec, folder, TaskKind.COUNTING)
-        read = sum(sample.truth.count is not None for sample in dataset)
-    if read != samples:
-        raise RuntimeError(f"{read} of {samples} samples were read")
+        noted = NotedSamples(len(dataset))
+        for position, sample in enumerate(dataset):
+            noted.note(KnownSample(position, sample.sample_id, truth_digest(sample.truth)))
+    if len(dataset) != samples or noted.duplicate_count:
+        raise RuntimeError(f"{len(dataset)} samples were read, {noted.duplicate_count} of them twice")
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     print(int(line.split()[1]) * 1024)
