@@ -190,8 +190,8 @@ def test_local_plan(document: dict[str, Any], tmp_path: Path) -> None:
     assert set(plan["evaluator"].folders) == {tmp_path / "data", tmp_path / "home" / "runs"}
 
 
-# A secret is the file of this machine that the compose file names, given as an absolute path. One that is missing
-# is not handed on: the service starts without it, and one key of two is enough for one of two providers.
+# A secret is the file of this machine that the compose file names, given as an absolute path. One that is
+# missing is not handed on: the service starts without it, and one key of two is enough for one provider.
 def test_local_secrets(document: dict[str, Any], tmp_path: Path) -> None:
     key = "HOOKE_OPENAI_API_KEY_FILE"
     for variables, file in (
