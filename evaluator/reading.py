@@ -319,6 +319,17 @@ class RunReader:
         read, written, cost = (None if value is None else int(value) for value in sums)
         return Usage(count, read, written, cost, missing)
 
+    def dearest(self, evaluation_id: str) -> dict[str, int]:
+        """Model -> millionths of a US dollar that its dearest answer in a run has cost, where any has."""
+        query = (
+            select(P.model, func.max(P.cost_micro_usd))
+            .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
+            .join(RUNS, RUNS.c.run == TASKS.c.run)
+            .where(RUNS.c.evaluation_id == evaluation_id, P.cost_micro_usd.is_not(None))
+            .group_by(P.model)
+        )
+        return {model: int(cost) for model, cost in self._read(query)}
+
     def failure_reasons(self, task: TaskRecord) -> Counter[str]:
         """How often the samples of a task failed for which reason."""
         query = (

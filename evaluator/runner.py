@@ -215,7 +215,7 @@ class Runner:
         spec, askers = prepared.run.spec, {}
         purse = None
         if spec.max_cost_micro_usd is not None:
-            purse = Purse(spec.max_cost_micro_usd, await on(self._threads, self._spent, prepared.tasks))
+            purse = await on(self._threads, self._purse, prepared, spec.max_cost_micro_usd)
         for model, info in prepared.infos.items():
             places = [place for place, task in enumerate(prepared.tasks) if model in task.models]
             if not places:
@@ -238,10 +238,11 @@ class Runner:
             )
         return askers
 
-    def _spent(self, tasks: Sequence[TaskRecord]) -> int:
-        """Millionths of a US dollar that the answers of a run have cost."""
-        usages = (self._store.usage(task, model) for task in tasks for model in task.models)
-        return sum(usage.cost_micro_usd or 0 for usage in usages)
+    def _purse(self, prepared: _Prepared, limit_micro_usd: int) -> Purse:
+        """What is left of the cost limit of a run."""
+        usages = [self._store.usage(task, model) for task in prepared.tasks for model in task.models]
+        spent = sum(usage.cost_micro_usd or 0 for usage in usages)
+        return Purse(limit_micro_usd, spent, self._store.dearest(prepared.run.evaluation_id))
 
     async def _identity(self, task: TaskRecord, model: str, *, of_task: bool) -> Identity | None:
         """Who gave the answers that there are: in the whole run, or in a task; None: there are none."""

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
 class Purse:
     """What is left of a run's cost limit, for all of its models together.
 
     A call is let through only if there is enough for the dearest answer that its model has given, beside as
-    much for every call in flight. Until its first answer since the run was taken up, a model's price is
-    unknown: so long, one call at a time. The limit is exceeded at most by what a call costs more than the
-    dearest one before. What is asked and not answered is taken to cost nothing.
+    much for every call in flight. Until the first answer nobody knows a model's price: so long, one call at a
+    time. The limit is exceeded at most by what a call costs more than the dearest one before. What is asked
+    and not answered is taken to cost nothing.
 
     Args:
         limit_micro_usd: the most that may be spent.
         spent_micro_usd: what earlier parts of the run have spent.
+        dearest: model -> what its dearest answer has cost, where it has given any.
     """
 
-    def __init__(self, limit_micro_usd: int, spent_micro_usd: int) -> None:
+    def __init__(self, limit_micro_usd: int, spent_micro_usd: int, dearest: Mapping[str, int]) -> None:
         self.limit_micro_usd = limit_micro_usd
         self.spent_micro_usd = spent_micro_usd
-        self._dearest: dict[str, int] = {}
+        self._dearest = dict(dearest)
         self._in_flight: Counter[str] = Counter()
         self._joined: list[Callable[[], None]] = []
 

@@ -156,7 +156,7 @@ def costs(share: Share, prices: Sequence[int | None]) -> list[asyncio.Task[None]
 # last call that fits.
 @pytest.mark.parametrize("most", [1, 7, 32])
 async def test_cost_limit(most: int) -> None:
-    purse = Purse(1000, 0)
+    purse = Purse(1000, 0, {})
     share = line_of(Pace(start=most, most=most)).share(purse=purse)
     ended = await asyncio.gather(*costs(share, [30] * 100), return_exceptions=True)
     assert purse.spent_micro_usd == 990
@@ -167,7 +167,7 @@ async def test_cost_limit(most: int) -> None:
 # Until a model has told its price it is asked once at a time; what was spent before counts.
 async def test_unknown_price() -> None:
     line = line_of(Pace(start=10))
-    share = line.share(purse=Purse(1000, 0))
+    share = line.share(purse=Purse(1000, 0, {}))
     waiting = [asyncio.ensure_future(share.turn()) for _ in range(5)]
     await settle()
     assert sum(waiter.done() for waiter in waiting) == 1
@@ -175,14 +175,14 @@ async def test_unknown_price() -> None:
     share.done()
     await settle()
     assert all(waiter.done() for waiter in waiting)
-    spent = line_of(Pace(start=10)).share(purse=Purse(1000, 1000))
+    spent = line_of(Pace(start=10)).share(purse=Purse(1000, 500, {"model": 501}))
     with pytest.raises(StoppedError):
         await spent.turn()
 
 
 # A model whose provider charges an unknown price is asked no more under a cost limit; others go on.
 async def test_missing_price() -> None:
-    purse = Purse(1000, 0)
+    purse = Purse(1000, 0, {})
     priceless, other = line_of(Pace()).share(purse=purse), line_of(Pace()).share(purse=purse)
     ended = await asyncio.gather(*costs(priceless, [None, None]), return_exceptions=True)
     assert [isinstance(end, StoppedError) for end in ended] == [False, True]
@@ -192,7 +192,7 @@ async def test_missing_price() -> None:
 
 # Two models that share a purse wait for each other's calls, not for ever.
 async def test_shared_purse() -> None:
-    purse = Purse(1000, 0)
+    purse = Purse(1000, 0, {})
     one, two = line_of(Pace(start=8)).share(purse=purse), line_of(Pace(start=8)).share(purse=purse)
     ended = await asyncio.gather(*costs(one, [400, 100]), *costs(two, [300, 300]), return_exceptions=True)
     assert purse.spent_micro_usd <= 1000
