@@ -304,8 +304,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         try:
             return await self._model.queue.submit(method, task, key=key, pixels=pixels, timeout_s=timeout_s)
         finally:
-            if isinstance(task, AskTask | ScoreTask):
-                task.abandoned.set()  # answered or not: nobody waits any more
+            task.abandoned.set()  # answered or not: nobody waits any more
 
     @property
     def _structured(self) -> bool:

@@ -56,8 +56,9 @@ class Scheduler:
     """Takes tasks in, forms batches of those that may share one, and hands them to free workers.
 
     Batches are formed of what waits when a worker becomes free: under load they fill by themselves, and a
-    lone request never waits for company. A member that is cancelled leaves the others unharmed; a batch
-    that fails is computed again one by one, so that one bad image fails alone.
+    lone request never waits for company. A member that is cancelled leaves the others unharmed. One bad
+    image fails alone: the model says which (a HookeError in the place of its answer), or it raises, and the
+    batch is computed again one by one.
 
     Args:
         name: of the model, for metrics.
@@ -205,8 +206,9 @@ class Scheduler:
         self._metrics.compute_seconds.labels(*labels).observe(seconds)
         self._seconds_per_task += 0.2 * (seconds / len(batch) - self._seconds_per_task)
         for waiting, answer in zip(batch, answers, strict=False):
-            if not waiting.future.done():
-                waiting.future.set_result(Computed(answer, started - waiting.since, seconds, len(batch)))
+            if isinstance(answer, Answer | LabelScores) and answer.usage is not None:
+                self._metrics.count_usage(self._name, "", answer.usage)
+            _settle(waiting, Computed(answer, started - waiting.since, seconds, len(batch)))
         if not answers and len(batch) > 1:
             await self._compute_one_by_one(worker, batch)
 
@@ -228,6 +230,14 @@ def _begun(waiting: _Waiting) -> bool:
     """True if a part of the answer was handed on already: computing it again would repeat it."""
     task = waiting.task
     return isinstance(task, AskTask) and task.emit is not None and task.emit.begun
+
+
+def _settle(waiting: _Waiting, computed: Computed) -> None:
+    """Hand an answer to whoever waits for it; it may be the failure of this one task."""
+    if isinstance(computed.answer, errors.HookeError):
+        _fail(waiting, computed.answer)
+    elif not waiting.future.done():
+        waiting.future.set_result(computed)
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

@@ -3,8 +3,10 @@
 A model is one class that implements as many of `Segmenter`, `Counter`, `Classifier` and `Answerer` as it
 can. It never sees protobuf or gRPC. The runtime builds it, calls `load()` once, then the task methods with
 one or more tasks at a time, then `close()`; all of them on the same worker (a thread, or a process of its
-own), never two at a time, so a model needs no locks. A `RemoteAnswerer` asks somebody else and is called on
-the event loop instead, any number of times at once.
+own), never two at a time, so a model needs no locks. Where one task of several fails, its HookeError stands
+in the place of its answer (see `runtime.batches.attempt`). Where a task method raises, its tasks are computed
+again one by one. A `RemoteAnswerer` asks somebody else and is called on the event loop instead, any number of
+times at once.
 
 Whatever can segment can count, and whatever can answer in words can classify and count: see
 `runtime.inference_servicer` and `runtime.prompting`.
@@ -12,7 +14,6 @@ Whatever can segment can count, and whatever can answer in words can classify an
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from hooke.errors import HookeError
 from hooke.images import Micrograph
 from hooke.types import (
     Box,
@@ -33,6 +35,7 @@ from hooke.types import (
     TurnRole,
     UsedParameter,
 )
+from runtime.batches import Abandonment
 
 if TYPE_CHECKING:
     from runtime.settings import ModelServerSettings
@@ -76,12 +79,14 @@ class SegmentTask:
     """Find the objects of one image.
 
     `image` is two-dimensional, axes "YX", "YXC" or "YXS", or, where the model takes volumes, "ZYX" or "ZYXC".
-    `parameters` is of the model's `parameters_type`, or None for its defaults.
+    `parameters` is of the model's `parameters_type`, or None for its defaults. `abandoned` is set once nobody
+    waits for the answer any more: check it between steps that take long.
     """
 
     image: Micrograph
     expected_diameter_px: float | None = None
     parameters: Any = None
+    abandoned: Abandonment = field(default_factory=Abandonment)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +96,7 @@ class CountTask:
     image: Micrograph
     expected_diameter_px: float | None = None
     parameters: Any = None
+    abandoned: Abandonment = field(default_factory=Abandonment)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +106,7 @@ class ClassifyTask:
     image: Micrograph
     labels: tuple[str, ...]
     examples: tuple[tuple[Micrograph, str], ...] = ()
+    abandoned: Abandonment = field(default_factory=Abandonment)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +198,7 @@ class AskTask:
     parameters: Any = None
     timeout_s: float | None = None
     emit: Emitter | None = None
-    abandoned: threading.Event = field(default_factory=threading.Event)
+    abandoned: Abandonment = field(default_factory=Abandonment)
 
     @property
     def images(self) -> tuple[Micrograph, ...]:
@@ -207,7 +214,7 @@ class ScoreTask:
     labels: tuple[str, ...]
     instructions: str = ""
     parameters: Any = None
-    abandoned: threading.Event = field(default_factory=threading.Event)
+    abandoned: Abandonment = field(default_factory=Abandonment)
 
     @property
     def images(self) -> tuple[Micrograph, ...]:
@@ -298,15 +305,15 @@ class Segmenter(Model):
         return False
 
     @abstractmethod
-    def segment(self, tasks: Sequence[SegmentTask]) -> Sequence[Segmentation]:
-        """Answer every task, in order. A HookeError raised here reaches the caller of a lone task."""
+    def segment(self, tasks: Sequence[SegmentTask]) -> Sequence[Segmentation | HookeError]:
+        """Answer every task, in order."""
 
 
 class Counter(Model):
     """A model that counts without finding."""
 
     @abstractmethod
-    def count(self, tasks: Sequence[CountTask]) -> Sequence[ObjectCount]:
+    def count(self, tasks: Sequence[CountTask]) -> Sequence[ObjectCount | HookeError]:
         """Answer every task, in order."""
 
 
@@ -314,7 +321,7 @@ class Classifier(Model):
     """A model that chooses between classes."""
 
     @abstractmethod
-    def classify(self, tasks: Sequence[ClassifyTask]) -> Sequence[Classification]:
+    def classify(self, tasks: Sequence[ClassifyTask]) -> Sequence[Classification | HookeError]:
         """Answer every task, in order. Raises ExamplesRequiredError where it needs examples."""
 
 
@@ -328,7 +335,7 @@ class Answerer(Model):
     """True if it keeps to a JSON schema."""
 
     @abstractmethod
-    def answer(self, tasks: Sequence[AskTask]) -> Sequence[Answer]:
+    def answer(self, tasks: Sequence[AskTask]) -> Sequence[Answer | HookeError]:
         """Answer every task, in order; a task that is abandoned meanwhile gets what there is by then."""
 
 
@@ -336,7 +343,7 @@ class LabelScorer(Answerer):
     """A model that answers in words and can say how likely a given answer would be."""
 
     @abstractmethod
-    def score(self, tasks: Sequence[ScoreTask]) -> Sequence[LabelScores]:
+    def score(self, tasks: Sequence[ScoreTask]) -> Sequence[LabelScores | HookeError]:
         """Score the labels of every task, in order."""
 
 

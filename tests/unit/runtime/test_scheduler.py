@@ -34,7 +34,7 @@ class Gate(Model):
     def load(self) -> ModelCard:
         return ModelCard("1", "", Licences("Apache-2.0"), max_image_pixels=1, max_channel_count=1)
 
-    def double(self, numbers: Sequence[int]) -> list[int]:
+    def double(self, numbers: Sequence[int]) -> list[int | errors.HookeError]:
         self.batches.append(list(numbers))
         self.entered.release()
         assert self.permits.acquire(timeout=20)
@@ -42,7 +42,7 @@ class Gate(Model):
             raise ValueError("minus one")
         if -2 in numbers:
             raise MemoryError
-        return [2 * number for number in numbers]
+        return [errors.InvalidRequestError("minus three") if n == -3 else 2 * n for n in numbers]
 
 
 @asynccontextmanager
@@ -213,6 +213,21 @@ async def test_one_bad_task_fails_alone(bad: int, error: type[Exception]) -> Non
         results: list[Any] = await asyncio.gather(first, *batch, return_exceptions=True)
         assert [results[1].answer, results[3].answer] == [2, 6]
         assert isinstance(results[2], error)
+
+
+async def test_a_failure_that_the_model_tells_apart_costs_nobody_else() -> None:
+    """An error in the place of an answer is that task's alone; the batch is not computed again."""
+    model = Gate()
+    async with scheduled(model) as scheduler:
+        first = ask(scheduler, 0)
+        await entered(model)
+        batch = [ask(scheduler, number) for number in (1, -3, 3)]
+        await asyncio.sleep(0)
+        model.let(100)
+        results: list[Any] = await asyncio.gather(first, *batch, return_exceptions=True)
+        assert [results[1].answer, results[3].answer] == [2, 6]
+        assert isinstance(results[2], errors.InvalidRequestError)
+        assert model.batches == [[0], [1, -3, 3]]
 
 
 async def test_two_workers_compute_at_the_same_time() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 import torch
 
 from hooke import errors
 from hooke.types import FinishReason, UsedParameter
+from runtime.batches import Abandonment
 from runtime.decoding import Sampling
 from runtime.tasks import AskTask, Emitter
 from services.llava.generation import draw
@@ -83,7 +82,7 @@ def test_pieces_make_the_text(stage: Stage) -> None:
 
 def test_whoever_leaves_costs_two_tokens_at_most(llava: Stage) -> None:
     """The forward passes end soon after nobody waits any more; what was written until then comes back."""
-    gone = threading.Event()
+    gone = Abandonment()
     written: list[str] = []
 
     def read(piece: str) -> None:
@@ -103,7 +102,7 @@ def test_whoever_leaves_costs_two_tokens_at_most(llava: Stage) -> None:
 
 def test_those_who_stay_get_their_answers(llava: Stage) -> None:
     """One of a batch leaves, before or while it is written: the others' answers are as ever."""
-    before, during = threading.Event(), threading.Event()
+    before, during = Abandonment(), Abandonment()
     before.set()
     left = [
         ask(turn("?", micrograph(1)), abandoned=before),
@@ -117,7 +116,7 @@ def test_those_who_stay_get_their_answers(llava: Stage) -> None:
 
 def test_nothing_is_computed_where_everybody_left(llava: Stage) -> None:
     """A batch of abandoned tasks costs no forward pass."""
-    gone = threading.Event()
+    gone = Abandonment()
     gone.set()
     with _steps(llava) as steps:
         (answer,) = llava.model.answer([ask(turn("?", micrograph(1)), abandoned=gone)])
