@@ -133,7 +133,7 @@ def test_carbides(real_data):
         assert objects(sample) == pytest.approx(expected["components"], rel=0.03)
 
 
-# Fields in focus and out of it are told apart, and the field that is there twice is shown or tested, not both.
+# Fields in focus and out of it are told apart; the field that is there twice is shown or tested, not both.
 def test_focus(real_data):
     names = {"in_focus": "in focus", "out_of_focus": "out of focus"}
     expected = {path: names[image["focus"]] for path, image in truth(real_data, "bbbc006_focus").items()}
