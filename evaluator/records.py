@@ -280,7 +280,7 @@ class Robustness:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the answers of a model in a task took; failed ones, and those used again, are left out.
+    """What a model's first answers to the samples of a task took, without failed ones and those used again.
 
     Attributes:
         answer_count: answers, whatever came of them.
@@ -330,7 +330,7 @@ class ModelSummary:
         latency_p50_s, latency_p99_s: over the samples with an answer.
         trivial_count: samples where truth and answer are both empty.
         robustness: None where the task has no faults of acquisition.
-        usage: None where it is not known.
+        usage: None where it is not known, as before the report is written.
     """
 
     model: str

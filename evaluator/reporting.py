@@ -23,7 +23,6 @@ from evaluator.report import ReportSample, SampleResultView, render_json, render
 from evaluator.runs import RunRecord, TaskRecord
 from evaluator.store import RunStore
 from evaluator.suites import Suite, TaskSpec
-from evaluator.usage import usage_of
 from evaluator.wording import put_into_words
 from hooke.errors import InvalidRequestError
 from hooke.types import EvaluationState, ReportFormat
@@ -72,13 +71,9 @@ def _summary(
         {model: store.latencies(task, model) for model in task.models},
         family,
     )
-    rows = store.samples(task)
-    usage = usage_of(p for row in rows for p in store.predictions(task, row.sample_id).values())
     # Of a run that was stopped only some samples are known; coverage is of the whole dataset all the same.
     count = summary.sample_count if task.sample_count is None else task.sample_count
-    models = tuple(
-        replace(model, sample_count=count, usage=usage.get(model.model)) for model in summary.models
-    )
+    models = tuple(replace(model, sample_count=count) for model in summary.models)
     return replace(summary, sample_count=count, models=models)
 
 

@@ -7,10 +7,11 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from evaluator.records import SampleScore, TaskKind, Truth
+from evaluator.records import SampleScore, TaskKind, Truth, Usage
 from evaluator.report.numbers import OUTCOMES
 from evaluator.report.pages import higher_is_better
 from evaluator.report.sample_page import Answer
+from evaluator.usage import added
 from hooke.types import SampleOutcome
 
 WORST = 8
@@ -49,10 +50,12 @@ class Gathered:
     pairs: Counter[tuple[float, float]] = field(default_factory=Counter)
     bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
     worst: list[Card] = field(default_factory=list)
+    usage: Usage | None = None
 
     def add(self, kind: TaskKind, truth: Truth, answer: Answer) -> None:
         """Take what the plots need of one answer."""
         prediction = answer.prediction
+        self.usage = added(self.usage, prediction)
         if answer.score.outcome is not SampleOutcome.SCORED:
             return
         if kind is TaskKind.COUNTING and prediction.count is not None and truth.count is not None:

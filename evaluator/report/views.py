@@ -18,7 +18,7 @@ from hooke.images import Micrograph, View
 VIEW_PX, THUMBNAIL_PX = 1024, 160
 """Longest sides of what a page shows."""
 
-_QUALITY = 88
+_QUALITY, _SMALL_QUALITY = 88, 75
 _STRETCH_PERCENT = (0.1, 99.9)
 _STRETCH_SAMPLES = 1_000_000
 """As many samples decide about the stretch; more would only take time."""
@@ -65,10 +65,11 @@ def write_view(folder: Path, image: bytes, *, thumbnail: bool = True) -> ImageVi
     name = hashlib.sha256(image).hexdigest()[:24]
     full, small = f"{name}.jpg", f"{name}.small.jpg" if thumbnail else ""
     view = ImageView(full, small, micrograph.width_px, micrograph.height_px, shown.note)
-    for file, side in ((full, VIEW_PX), (small, THUMBNAIL_PX))[: 1 + thumbnail]:
+    sizes = ((full, VIEW_PX, _QUALITY), (small, THUMBNAIL_PX, _SMALL_QUALITY))
+    for file, side, quality in sizes[: 1 + thumbnail]:
         picture = Image.fromarray(shown.pixels)
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-        picture.save(folder / file, quality=_QUALITY)
+        picture.save(folder / file, quality=quality)
     return view
 
 

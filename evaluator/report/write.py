@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -108,7 +108,10 @@ class _Site:
         return shown
 
     def finish(self) -> Path:
-        """Write the pages about all samples."""
+        """Write the pages about all samples, what their answers took added up."""
+        self._summary = self._with_usage()
+        self.pages = task_pages(self._summary)
+        self._environment = _environment(self._summary, self.pages)
         for page in self.pages:
             gathered = self._gathered[page.task.task]
             self._write(
@@ -126,6 +129,18 @@ class _Site:
         (self._out / "report.md").write_text(render_markdown(self._summary), encoding="utf-8")
         facts = {"totals": totals(self._summary), "models": model_facts(self._summary)}
         return self._write("index.html", "index.jinja", current="index", **facts)
+
+    def _with_usage(self) -> RunSummary:
+        """The summary with what the answers took, where it does not say that itself."""
+        tasks = []
+        for task in self._summary.tasks:
+            gathered = self._gathered[task.task]
+            models = tuple(
+                model if model.usage else replace(model, usage=gathered[model.model].usage)
+                for model in task.models
+            )
+            tasks.append(replace(task, models=models))
+        return replace(self._summary, tasks=tuple(tasks))
 
     def _write(self, name: str, template: str, **context: object) -> Path:
         path = self._out / name

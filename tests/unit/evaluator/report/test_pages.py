@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from evaluator.report import write_report
+from evaluator.records import TaskKind, Usage
+from evaluator.report import read_json, write_report
 from tests import report_example as example
 
 
@@ -199,6 +200,16 @@ def test_costs(report: Path) -> None:
     )
     assert "classical" not in chart
     assert "1.5 USD" in chart
+
+
+# What answers took is added up while they pass by, where the summary does not say it.
+def test_usage_is_added_up(report: Path) -> None:
+    tasks = read_json((report / "report.json").read_text(encoding="utf-8")).tasks
+    assert [model.usage for model in tasks[0].models] == [
+        Usage(24, None, None, 0, 0),
+        Usage(23, None, None, 0, 0),
+    ]
+    assert tasks[1].models[1].usage == example.USAGES[TaskKind.COUNTING][1]
 
 
 # A question in words is shown as it was put, with every image; beside it what each model wrote, how that was
