@@ -69,6 +69,7 @@ class Gateway:
         self._loaded = False
         self._announcing: asyncio.Task[None] | None = None
         self._add_services(settings)
+        self._count_replicas()
 
     async def run(self) -> None:
         """Serve until SIGTERM."""
@@ -109,10 +110,15 @@ class Gateway:
             self._gateway_metrics.forget(upstream.address)
         else:
             self._gateway_metrics.upstream_serving.labels(upstream.address).set(serves)
+        self._count_replicas()
         if serves:
             self._upstream_serves.set()
         if self._loaded and self._announcing is None:
             self._announcing = asyncio.create_task(self._announce())
+
+    def _count_replicas(self) -> None:
+        for replicas in self.fleet.replicas:
+            self._gateway_metrics.serving_replicas.labels(replicas.name).set(replicas.serving_count)
 
     async def _announce(self) -> None:
         """Tell load balancers whether the gateway serves; a drain has the last word."""

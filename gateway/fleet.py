@@ -52,9 +52,9 @@ class Replicas:
         return f"cannot be reached at {self.addresses}; is its service started?"
 
     @property
-    def serving(self) -> bool:
-        """True if at least one of them serves."""
-        return any(upstream.health is Health.SERVING for upstream in self.upstreams)
+    def serving_count(self) -> int:
+        """How many of them serve."""
+        return sum(upstream.health is Health.SERVING for upstream in self.upstreams)
 
 
 class Fleet:
@@ -109,6 +109,11 @@ class Fleet:
     def serving(self) -> bool:
         """True if at least one upstream serves."""
         return any(upstream.health is Health.SERVING for upstream in self.upstreams.values())
+
+    @property
+    def replicas(self) -> list[Replicas]:
+        """Of every model, and of the evaluator."""
+        return [*self.models.values(), *([self.evaluator] if self.evaluator else [])]
 
     def start(self) -> None:
         """Begin to follow every name, and the health of every upstream."""

@@ -38,6 +38,9 @@ class GatewayMetrics:
             ("upstream", "code"),
             registry=registry,
         )
+        self.serving_replicas = Gauge(
+            _PREFIX + "serving_replicas", "Replicas of a model that serve.", ("model",), registry=registry
+        )
         self.upstream_serving = Gauge(
             _PREFIX + "upstream_serving", "1 while an upstream serves.", ("upstream",), registry=registry
         )

@@ -52,6 +52,7 @@ class Admission:
         self._max_pending_bytes = max_pending_bytes
         self._delay_s = delay_s
         self._metrics = metrics
+        metrics.queue_limit.labels(name).set(max_waiting)
         self._admitted = 0
         self._pending_bytes = 0
         self.computing = 0

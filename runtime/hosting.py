@@ -74,16 +74,19 @@ class HostedModel:
         self.tasks = tasks_of(kind)
         self._workers = settings.workers
         self.queue = _queue(kind, factory, settings, metrics)
+        self._ready = metrics.ready.labels(self.name)
         self._card: ModelCard | None = None
         self._closing = False
 
     async def load(self) -> None:
         """Load every copy of the model."""
         self._card = await self.queue.start()
+        self._ready.set(not self._card.unavailable_reason)
 
     async def close(self) -> None:
         """Close every copy of the model."""
         self._closing = True
+        self._ready.set(0)
         await self.queue.close()
 
     @property

@@ -54,6 +54,9 @@ NAME = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 
+_LEAST_S = 1e-3
+"""Time that a caller is taken to have given at least: a deadline may have passed on the way."""
+
 
 class InferenceServicer(pb_grpc.InferenceServiceServicer):
     """Adapts the wire to one model: convert, ask, convert.
@@ -83,14 +86,14 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:  # noqa: N802
         """Find the objects of one image."""
-        async with self._measured(Task.SEGMENT):
+        async with self._measured(Task.SEGMENT, context):
             self._model.require(request.model, Task.SEGMENT)
             question = read_object_request(request, self._model.kind, MaskFormat.LABEL_IMAGE)
             return await self._find_objects(question, Task.SEGMENT, context, answers.segment_response)
 
     async def Count(self, request: pb.CountRequest, context: Context) -> pb.CountResponse:  # noqa: N802
         """Count the objects of one image."""
-        async with self._measured(Task.COUNT):
+        async with self._measured(Task.COUNT, context):
             self._model.require(request.model, Task.COUNT)
             question = read_object_request(request, self._model.kind, MaskFormat.NONE)
             if issubclass(self._model.kind, Counter):
@@ -101,7 +104,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
 
     async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:  # noqa: N802
         """Choose one of some classes for one image."""
-        async with self._measured(Task.CLASSIFY):
+        async with self._measured(Task.CLASSIFY, context):
             card = self._model.require(request.model, Task.CLASSIFY)
             question = read_classify_request(
                 request, self._model.kind, examples_required=card.examples_required
@@ -112,7 +115,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
 
     async def Ask(self, request: pb.AskRequest, context: Context) -> pb.AskResponse:  # noqa: N802
         """Answer a question in words."""
-        async with self._measured(Task.ASK), self._asking(request, context) as (origin, task):
+        async with self._measured(Task.ASK, context), self._asking(request, context) as (origin, task):
             computed = await self._compute("answer", task, origin, task.timeout_s)
             end = answers.ask_end(origin, computed, _order(origin, task.turns))
             return pb.AskResponse(
@@ -132,7 +135,10 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         def send(text: str) -> None:
             loop.call_soon_threadsafe(pieces.put_nowait, text)
 
-        async with self._measured(Task.ASK), self._asking(request, context, Emitter(send)) as (origin, task):
+        async with (
+            self._measured(Task.ASK, context),
+            self._asking(request, context, Emitter(send)) as (origin, task),
+        ):
             answering = asyncio.ensure_future(self._compute("answer", task, origin, task.timeout_s))
             answering.add_done_callback(lambda _: pieces.put_nowait(None))
             try:
@@ -325,23 +331,25 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         )
 
     @asynccontextmanager
-    async def _measured(self, task: Task) -> AsyncIterator[None]:
-        """Count the request by its code and take its time."""
+    async def _measured(self, task: Task, context: Context) -> AsyncIterator[None]:
+        """Count the request by its code and reason, and take its time."""
         labels = (self._model.name, task)
-        started = time.perf_counter()
-        code = grpc.StatusCode.INTERNAL
+        started, given_s = time.perf_counter(), self._left_s(context)
+        code, reason = grpc.StatusCode.INTERNAL, str(errors.Reason.INTERNAL)
         try:
             yield
-            code = grpc.StatusCode.OK
+            code, reason = grpc.StatusCode.OK, ""
         except errors.HookeError as error:
-            code = status.code_of(error)
+            code, reason = status.code_of(error), error.reason or ""
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            code = grpc.StatusCode.CANCELLED
+            code, reason = grpc.StatusCode.CANCELLED, ""
             raise
         finally:
-            self._metrics.requests.labels(*labels, code.name).inc()
-            self._metrics.request_seconds.labels(*labels).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.requests.labels(*labels, code.name, reason).inc()
+            self._metrics.request_seconds.labels(*labels).observe(seconds)
+            self._metrics.deadline_used.labels(*labels).observe(seconds / max(given_s, _LEAST_S))
 
 
 def _order(origin: Origin, turns: Sequence[Turn]) -> list[TakenImage]:

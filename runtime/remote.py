@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
-from hooke import errors
+from hooke import errors, status
 from runtime.admission import Admission, Place
 from runtime.metrics import Metrics
 from runtime.pace import Gate, Pace
@@ -23,6 +23,7 @@ from runtime.workers import ModelFactory
 class _Lane:
     """The calls that count against one rate limit of the provider."""
 
+    name: str
     pace: Pace
     gate: Gate = field(default_factory=Gate)
     waiting: deque[asyncio.Future[int]] = field(default_factory=deque)
@@ -136,17 +137,27 @@ class RemoteQueue:
         assert self._model is not None
         self._metrics.batch_size.labels(self._name, method).observe(1)
         started = time.perf_counter()
+        outcome: str = errors.Reason.INTERNAL
         try:
             answer = await self._model.answer(task)
-        except (errors.UpstreamRateLimitedError, errors.UpstreamQuotaExhaustedError) as error:
-            lane.pace.refused(turn)
-            if lane.gate.close(error):
-                self._refuse_waiting(lane)
+            outcome = "OK"
+        except asyncio.CancelledError:
+            outcome = "CANCELLED"
+            raise
+        except errors.HookeError as error:
+            outcome = error.reason or status.code_of(error).name
+            if isinstance(error, errors.UpstreamRateLimitedError | errors.UpstreamQuotaExhaustedError):
+                lane.pace.refused(turn)
+                if lane.gate.close(error):
+                    self._refuse_waiting(lane)
             raise
         finally:
+            self._metrics.provider_calls.labels(self._name, lane.name, outcome).inc()
             seconds = time.perf_counter() - started
             self._metrics.compute_seconds.labels(self._name, method).observe(seconds)
             self._seconds_per_call += 0.2 * (seconds - self._seconds_per_call)
+        if answer.usage is not None:
+            self._metrics.count_usage(self._name, lane.name, answer.usage)
         lane.pace.answered(answer.limits, answer.usage)
         return answer
 
@@ -198,7 +209,7 @@ class RemoteQueue:
 
     def _lane(self, name: str) -> _Lane:
         if name not in self._lanes:
-            self._lanes[name] = _Lane(Pace(self._most))
+            self._lanes[name] = _Lane(name, Pace(self._most))
         return self._lanes[name]
 
     @property

@@ -15,7 +15,7 @@ import structlog
 from hooke import errors
 from runtime.admission import Admission, Place
 from runtime.metrics import Metrics
-from runtime.tasks import AskTask, ModelCard
+from runtime.tasks import Answer, AskTask, LabelScores, ModelCard
 from runtime.workers import Worker
 
 log = structlog.get_logger("hooke.scheduler")

@@ -47,10 +47,12 @@ async def test_a_service_dies_and_returns() -> None:
         await stage.until(upstream.address, Health.UNREACHABLE)
         _assert_upstream_failed(await _refusal(call))
         assert stage.sample("hooke_gateway_upstream_serving", upstream=upstream.address) == 0
+        assert stage.sample("hooke_gateway_serving_replicas", model="any") == 0
         async with probe(port=int(upstream.address.partition(":")[2])):
             await stage.until(upstream.address, Health.SERVING)
             assert await call(b"2", timeout=20) == b"2"
             assert stage.sample("hooke_gateway_upstream_serving", upstream=upstream.address) == 1
+            assert stage.sample("hooke_gateway_serving_replicas", model="any") == 1
 
 
 async def test_no_call_is_stuck_when_its_service_dies() -> None:

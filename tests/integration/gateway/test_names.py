@@ -88,6 +88,7 @@ async def test_every_address_of_a_name_is_a_replica(dns: Dns) -> None:
             dns.hosts.append("127.0.0.3")
             await dns.looked_up()
             await stage.until(probes[2].address, Health.SERVING)
+            assert stage.sample("hooke_gateway_serving_replicas", model="any") == 3
             for _ in range(6):
                 await stage.call("Count")(b"", timeout=20)
             assert [len(one.requests) for one in probes] == [4, 4, 2]

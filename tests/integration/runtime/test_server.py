@@ -89,7 +89,10 @@ async def test_metrics_are_served_with_the_promised_names(segment_request: pb.Se
         address = f"http://127.0.0.1:{service.server.metrics_port}/metrics"
         page = await asyncio.to_thread(lambda: urllib.request.urlopen(address, timeout=10).read().decode())
     for line in (
-        'hooke_inference_requests_total{code="OK",model="fake",task="segment"} 1.0',
+        'hooke_inference_requests_total{code="OK",model="fake",reason="",task="segment"} 1.0',
+        'hooke_inference_deadline_used_ratio_count{model="fake",task="segment"} 1.0',
+        'hooke_inference_ready{model="fake"} 1.0',
+        'hooke_inference_queue_limit{model="fake"} 64.0',
         'hooke_inference_request_duration_seconds_count{model="fake",task="segment"} 1.0',
         'hooke_inference_queue_duration_seconds_count{model="fake",task="segment"} 1.0',
         'hooke_inference_compute_duration_seconds_count{model="fake",task="segment"} 1.0',
@@ -137,8 +140,8 @@ async def test_every_answer_carries_a_request_id(segment_request: pb.SegmentRequ
 
 
 async def test_running_out_of_memory_is_typed() -> None:
-    """The answer suggests what would fit."""
-    async with connected() as (_service, channel):
+    """The answer suggests what would fit, and the metrics say the reason."""
+    async with connected() as (service, channel):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await pb_grpc.InferenceServiceStub(channel).Segment(
                 pb.SegmentRequest(image=raw_image(first=FakeModel.EXHAUST)), timeout=20
@@ -147,6 +150,9 @@ async def test_running_out_of_memory_is_typed() -> None:
         assert isinstance(error, errors.OutOfMemoryError)
         assert error.metadata["imagePixels"] == "64"
         assert int(error.metadata["suggestedMaxPixels"]) < 64
+        labels = {"code": "RESOURCE_EXHAUSTED", "reason": "OUT_OF_MEMORY"}
+        name = "hooke_inference_requests_total"
+        assert metric(service, name, model="fake", task="segment", **labels) == 1
 
 
 async def test_a_full_queue_tells_when_to_come_back() -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from hooke import errors
-from hooke.types import Licences, TurnRole
+from hooke.types import Licences, TokenUsage, TurnRole
 from runtime.metrics import Metrics
 from runtime.remote import RemoteQueue
 from runtime.scheduler import Computed
@@ -34,6 +34,7 @@ class Provider(RemoteAnswerer):
         self.opened = asyncio.Event()
         self.error: Callable[[], errors.HookeError] | None = None
         self.limits: RateLimits | None = None
+        self.usage: TokenUsage | None = None
         self.closed = False
 
     def load(self) -> ModelCard:
@@ -59,7 +60,7 @@ class Provider(RemoteAnswerer):
             self.under_way -= 1
         if self.error is not None:
             raise self.error()
-        return Answer(text_of(task).upper(), limits=self.limits)
+        return Answer(text_of(task).upper(), usage=self.usage, limits=self.limits)
 
     async def aclose(self) -> None:
         self.closed = True
@@ -116,6 +117,28 @@ async def test_answer() -> None:
         assert computed.batch_size == 1
         assert 0 <= computed.queue_s < 1
         assert 0 <= computed.compute_s < 1
+
+
+# Tokens and cost are counted for each of the provider's models; what is charged at an unknown price, too.
+async def test_usage_is_counted() -> None:
+    async with queued() as (provider, queue, metrics):
+
+        def counted(name: str, **labels: str) -> float | None:
+            labels = {"model": "provider", "provider_model": "fast", **labels}
+            return metrics.registry.get_sample_value(f"hooke_inference_{name}", labels)
+
+        provider.usage = TokenUsage(100, 20, cached_input_token_count=60, cost_micro_usd=7)
+        await ask(queue, "fast:1")
+        provider.usage = TokenUsage(1, 2, price_missing=True)
+        await ask(queue, "fast:2")
+        provider.error = slow_down()
+        with pytest.raises(errors.UpstreamRateLimitedError):
+            await ask(queue, "fast:3")
+        kinds = ("input", "cached_input", "output")
+        assert [counted("tokens_total", kind=kind) for kind in kinds] == [101, 60, 22]
+        assert (counted("cost_micro_usd_total"), counted("unpriced_answers_total")) == (7, 1)
+        assert counted("provider_calls_total", outcome="OK") == 2
+        assert counted("provider_calls_total", outcome="UPSTREAM_RATE_LIMITED") == 1
 
 
 # It begins with few calls at once; the others wait in order of arrival, and each answer lets more through.
