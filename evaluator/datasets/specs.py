@@ -153,7 +153,7 @@ class StackPairsSpec(NamedPartsSpec):
 
 
 class TableSpec(NamedPartsSpec):
-    """A CSV (with a header) or JSON Lines file of images and answers: classes, or counts.
+    """A CSV (with a header), JSON Lines or JSON file of images and answers: classes, or counts.
 
     Attributes:
         table: path of the file.
@@ -201,7 +201,7 @@ class TableSpec(NamedPartsSpec):
 
 
 class QuestionsSpec(NamedPartsSpec):
-    """A CSV (with a header) or JSON Lines file of images, questions in words and their answers.
+    """A CSV (with a header), JSON Lines or JSON file of images, questions in words and their answers.
 
     Attributes:
         table: path of the file.
