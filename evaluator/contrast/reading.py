@@ -46,7 +46,7 @@ class RunReport:
     samples: Path
 
     def judged(self, task: str, model: str) -> dict[str, Judged]:
-        """Sample id -> what is known of a model's answer, of the samples that did not fail."""
+        """Sample id -> what is known of a model's first answer, of the samples that did not fail."""
         names = parquet.read_schema(self.samples).names
         metrics = [name for name in names if name.startswith(METRIC)]
         rows = self._rows(task, model, (*_SCORE, *metrics))
@@ -60,7 +60,8 @@ class RunReport:
         return tuple(sorted(f"{version} {sha256}" for version, sha256 in told))
 
     def _rows(self, task: str, model: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-        wanted = (compute.field("task") == task) & (compute.field("model") == model)
+        field = compute.field
+        wanted = (field("task") == task) & (field("model") == model) & (field("repeat") == 0)
         table = parquet.read_table(self.samples, columns=list(columns), filters=wanted)
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows

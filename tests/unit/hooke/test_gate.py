@@ -159,6 +159,12 @@ def test_compare_ids(hooke: Hooke, lab: Lab, runs: tuple[Path, Path]) -> None:
     assert "no task in common" in done.err
 
 
+# The command has examples in its help, and the meaning of its exit code stands where all of them do.
+def test_help(hooke: Hooke) -> None:
+    assert "\n    hooke report compare" in hooke("report", "compare", "--help").out
+    assert "4    a figure is beyond what --fail-under or --fail-over allow" in hooke("--help").out
+
+
 # A folder and an id, or a folder without a report, are refused with what to do.
 def test_compare_refused(hooke: Hooke, lab: Lab, runs: tuple[Path, Path], tmp_path: Path) -> None:
     done = hooke("report", "compare", str(runs[0]), "e1")
