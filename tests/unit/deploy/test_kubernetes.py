@@ -1,0 +1,286 @@
+"""The manifests for Kubernetes against Kubernetes' own schemas, and against the processes that they start."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.unit.deploy.manifests import (
+    COMBINATIONS,
+    COMPONENTS,
+    EVERYTHING,
+    FOLDER,
+    OVERLAYS,
+    SECRETS,
+    Combination,
+    Document,
+    Workload,
+    build,
+    matches,
+    name_of,
+    of_kind,
+    servers,
+    workloads,
+)
+from tests.unit.repo.test_topology import ROOT
+
+pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+
+MINORS = sorted(
+    {kubernetes_validate.utils.major_minor(one) for one in kubernetes_validate.utils.all_versions()},
+    key=lambda minor: [int(part) for part in minor.split(".")],
+)[-3:]
+"""The last three minor versions of Kubernetes whose schemas are there."""
+
+TEXT = {"type": "string"}
+CUSTOM = {
+    "ServiceMonitor": {
+        "selector": {"type": "object", "required": ["matchLabels"]},
+        "endpoints": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"port": TEXT, "interval": TEXT},
+                "required": ["port"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "ScaledObject": {
+        "scaleTargetRef": {"type": "object", "properties": {"name": TEXT}, "additionalProperties": False},
+        "minReplicaCount": {"type": "integer"},
+        "maxReplicaCount": {"type": "integer"},
+        "cooldownPeriod": {"type": "integer"},
+        "triggers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "type": {"enum": ["prometheus", "cpu"]},
+                    "metricType": {"enum": ["AverageValue", "Utilization"]},
+                    "metadata": {"type": "object", "additionalProperties": TEXT},
+                },
+                "required": ["type", "metadata"],
+                "additionalProperties": False,
+            },
+        },
+    },
+}
+"""Kinds that operators bring along, whose schemas Kubernetes does not have: the fields that are used here, as
+the documentation of these operators has them."""
+
+each_combination = pytest.mark.parametrize("combination", COMBINATIONS, ids="+".join)
+each_deployment = pytest.mark.parametrize("what", [*OVERLAYS, *EVERYTHING, ()], ids=str)
+
+
+# Every folder of components is among those that the tests combine, and every overlay keeps their order.
+def test_every_component_and_overlay_is_tested() -> None:
+    folders = {
+        str(path.parent.relative_to(FOLDER / "components"))
+        for path in (FOLDER / "components").rglob("kustomization.yaml")
+        if yaml.safe_load(path.read_text())["kind"] == "Component"
+    }
+    assert folders == COMPONENTS.keys()
+    assert {path.parent.name for path in (FOLDER / "overlays").glob("*/kustomization.yaml")} == set(OVERLAYS)
+    order = list(COMPONENTS)
+    for overlay in OVERLAYS:
+        content = yaml.safe_load((FOLDER / "overlays" / overlay / "kustomization.yaml").read_text())
+        own = [path.removeprefix("../../components/") for path in content.get("components", ())]
+        assert own == sorted(own, key=order.index)
+        assert all(COMPONENTS[name] <= set(own) for name in own)
+
+
+# The files read well.
+def test_yamllint() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "yamllint", "--strict", "--config-file", ROOT / ".yamllint.yaml", FOLDER],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@functools.cache
+def _fault(document: str, minor: str) -> str:
+    """What a schema has against a document, as JSON; empty where it has nothing."""
+    content = json.loads(document)
+    if content["kind"] in CUSTOM:
+        schema = {"type": "object", "properties": CUSTOM[content["kind"]], "additionalProperties": False}
+        try:
+            jsonschema.validate(content["spec"], schema)
+        except jsonschema.ValidationError as error:
+            return str(error)
+        return ""
+    try:
+        kubernetes_validate.validate(content, minor, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return f"{'.'.join(map(str, error.path))}: {error.message}"
+    return ""
+
+
+def _check(documents: list[Document] | Any) -> None:
+    """Schemas, and names that stand for something."""
+    for document in documents:
+        for minor in MINORS:
+            fault = _fault(json.dumps(document), minor)
+            assert not fault, f"{document['kind']}/{name_of(document)} on Kubernetes {minor}: {fault}"
+    identities = [(one["kind"], name_of(one)) for one in documents]
+    assert len(set(identities)) == len(identities)
+    for document in documents:
+        assert document["kind"] == "Namespace" or document["metadata"]["namespace"] == "hooke"
+    for workload in workloads(documents):
+        _check_references(workload, identities)
+    scaled = [
+        (one["spec"]["scaleTargetRef"].get("kind", "Deployment"), one["spec"]["scaleTargetRef"]["name"])
+        for one in of_kind(documents, "HorizontalPodAutoscaler", "ScaledObject")
+    ]
+    assert set(scaled) <= set(identities)
+    assert len(set(scaled)) == len(scaled)
+    for document in of_kind(documents, "Deployment", "StatefulSet"):
+        # A number in the manifest would undo the autoscaler at every `kubectl apply`.
+        assert (document["kind"], name_of(document)) not in scaled or "replicas" not in document["spec"]
+
+
+def _check_references(workload: Workload, identities: list[tuple[str, str]]) -> None:
+    """Accounts, volumes, configuration and secrets that a workload names are there."""
+    assert ("ServiceAccount", workload.pod["serviceAccountName"]) in identities
+    volumes = {volume["name"]: volume for volume in workload.pod["volumes"]}
+    mounted = {mount["name"] for one in workload.containers for mount in one["volumeMounts"]}
+    assert mounted == volumes.keys() | workload.claims
+    for volume in volumes.values():
+        match volume:
+            case {"configMap": {"name": name}}:
+                assert ("ConfigMap", name) in identities
+            case {"persistentVolumeClaim": {"claimName": name}}:
+                assert ("PersistentVolumeClaim", name) in identities
+            case {"secret": {"secretName": name, **rest}}:
+                assert {item["key"] for item in rest.get("items", ())} <= set(SECRETS[name])
+            case {"emptyDir": {"sizeLimit": _}}:
+                pass
+            case _:
+                raise AssertionError(volume)
+    for container in workload.containers:
+        assert "envFrom" not in container
+        for variable in container.get("env", ()):
+            assert variable.get("valueFrom", {}).keys() <= {"resourceFieldRef"}
+            if "valueFrom" in variable:
+                resource = variable["valueFrom"]["resourceFieldRef"]["resource"]
+                assert resource.removeprefix("limits.") in container["resources"]["limits"]
+
+
+# Every component alone, every pair and all together are what Kubernetes accepts, and lack nothing.
+@pytest.mark.slow
+@each_combination
+def test_combinations_are_sound(combination: Combination) -> None:
+    _check(build(combination))
+
+
+# So is every overlay.
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlays_are_sound(overlay: str) -> None:
+    _check(build(overlay))
+
+
+# Nothing runs with more rights than it needs: the namespace enforces the restricted standard, and every
+# container keeps to it, with a root file system that it cannot write.
+@each_deployment
+def test_every_pod_is_restricted(what: str | Combination) -> None:
+    documents = build(what)
+    (namespace,) = of_kind(documents, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for workload in workloads(documents):
+        pod = workload.pod
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+        for container in workload.containers:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, workload.name
+            assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+# Every container says what it needs and what it may take at most, and runs a version that is named.
+@each_deployment
+def test_every_container_is_bounded_and_pinned(what: str | Combination) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for workload in workloads(build(what)):
+        for container in workload.containers:
+            for bound in ("requests", "limits"):
+                assert container["resources"][bound].keys() >= {"cpu", "memory"}, workload.name
+            image, colon, tag = container["image"].partition(":")
+            assert colon
+            if image.startswith("hooke/"):
+                assert tag == version
+            else:
+                assert re.match(r"\d+\.\d+", tag)
+
+
+# Selectors find their own pods and no others; every server has a service, an account and a budget of its
+# name, and spreads over nodes and zones.
+@each_deployment
+def test_selectors_match(what: str | Combination) -> None:
+    documents = build(what)
+    running = workloads(documents)
+    for workload in running:
+        if workload.kind == "CronJob":
+            continue
+        chosen = [workload.document["spec"]["selector"]]
+        named = (name_of(one) for one in of_kind(documents, "PodDisruptionBudget", "Service"))
+        assert list(named).count(workload.name) == 2
+        chosen += [
+            one["spec"]["selector"]
+            for one in of_kind(documents, "PodDisruptionBudget")
+            if name_of(one) == workload.name
+        ]
+        chosen += [
+            {"matchLabels": one["spec"]["selector"]}
+            for one in of_kind(documents, "Service")
+            if name_of(one).removesuffix("-public") == workload.name
+        ]
+        for selector in chosen:
+            assert [one.name for one in running if matches(selector, one.labels)] == [workload.name]
+        assert workload.pod["serviceAccountName"] == workload.name
+    for service in of_kind(documents, "Service"):
+        (target,) = (
+            one for one in running if matches({"matchLabels": service["spec"]["selector"]}, one.labels)
+        )
+        for port in service["spec"]["ports"]:
+            assert target.ports[port["targetPort"]] == port["port"]
+    for workload, _ in servers(documents):
+        spread = workload.pod["topologySpreadConstraints"]
+        keys = {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+        assert {one["topologyKey"] for one in spread} == keys
+        for one in spread:
+            assert matches(one["labelSelector"], workload.labels)
+            assert workload.labels.keys() >= set(one["matchLabelKeys"])
+
+
+# Only the gateway is seen from outside, only where clients must show a certificate, and only its gRPC port.
+@each_deployment
+def test_only_the_gateway_is_published(what: str | Combination) -> None:
+    documents = build(what)
+    for service in of_kind(documents, "Service"):
+        if service["spec"].get("type", "ClusterIP") != "ClusterIP":
+            assert service["spec"]["selector"] == {"app.kubernetes.io/name": "gateway"}
+            assert [port["name"] for port in service["spec"]["ports"]] == ["grpc"]
+            (gateway,) = (one for workload, one in servers(documents) if workload.name == "gateway")
+            assert "HOOKE_TLS_CLIENT_CA_FILE" in {variable["name"] for variable in gateway["env"]}
+    assert not of_kind(documents, "Ingress")
