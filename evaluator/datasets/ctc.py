@@ -13,6 +13,7 @@ from evaluator.datasets.listing import Chosen, listed
 from evaluator.datasets.public_specs import CtcSpec
 from evaluator.datasets.truths import count_labels, read_labels
 from evaluator.records import TaskKind, Truth
+from hooke.errors import InvalidRequestError
 
 FRAME = re.compile(r"(?P<sequence>(?:.*/)?(?P<number>\d{2}))/t(?P<time>\d{3,4})\.tif")
 LAYOUT = "01/t000.tif and the like, with 01_GT/TRA/man_track000.tif"
@@ -60,7 +61,10 @@ def _complete(folder: Folder, outlines: str, marks: str) -> bool:
     """True if as many cells are outlined as there are; without marks, nobody says that there are more."""
     if marks not in folder.file_set:
         return True
-    return count_labels(read_labels(folder, outlines)) == count_labels(read_labels(folder, marks))
+    try:
+        return count_labels(read_labels(folder, outlines)) == count_labels(read_labels(folder, marks))
+    except InvalidRequestError:
+        return True  # a broken file is found when the frame is read, and fails that frame alone
 
 
 def _item(folder: Folder, kind: TaskKind, frame: _Frame) -> Item:

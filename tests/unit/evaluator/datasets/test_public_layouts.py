@@ -206,6 +206,16 @@ def test_ctc_needs_whole_frames(tmp_path):
         opened(tmp_path, SEGMENTATION, loader="ctc")
 
 
+# Cell Tracking Challenge: a broken file of outlines fails its own frame, and the others are read.
+def test_ctc_broken_outlines(tmp_path):
+    builders.ctc(tmp_path)
+    builders.put(tmp_path, "Fluo/01_GT/SEG/man_seg002.tif", b"none")
+    dataset = opened(tmp_path, SEGMENTATION, loader="ctc")
+    samples = [dataset.sample(index) for index in range(len(dataset))]
+    assert [bool(sample.unreadable) for sample in samples] == [False, True]
+    assert "man_seg002.tif" in samples[1].unreadable
+
+
 # Stacks: each plane is a sample with its own truth; the planes of a stack are a cluster.
 def test_stacks(tmp_path):
     builders.stacks(tmp_path)
