@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import yaml
 
-from evaluator.records import Prediction, Sample, SampleRow, SampleScore, TaskKind, Truth
+from evaluator.records import Inquiry, Prediction, Sample, SampleRow, SampleScore, TaskKind, Truth
 from evaluator.scoring import score
 from evaluator.suites import TaskSpec, load_suite
 from hooke.types import SampleOutcome
@@ -16,6 +16,13 @@ DATASETS = {
     TaskKind.SEGMENTATION: {"loader": "simulated"},
     TaskKind.COUNTING: {"loader": "simulated"},
     TaskKind.CLASSIFICATION: {"loader": "class_folders", "labels": ["cat", "dog", "owl"]},
+    TaskKind.VQA: {
+        "loader": "questions",
+        "table": "t.csv",
+        "image": "{file}",
+        "question": "asked",
+        "answer": "right",
+    },
 }
 
 
@@ -25,7 +32,8 @@ def task_of(kind: TaskKind, **fields) -> TaskSpec:
 
 
 def sample_of(truth: Truth, number: int = 0) -> Sample:
-    return Sample(f"{number:064}", b"", truth, f"file {number}")
+    inquiry = None if truth.answer is None else Inquiry("What is it?")
+    return Sample(f"{number:064}", b"", truth, f"file {number}", inquiry=inquiry)
 
 
 def prediction_of(number: int = 0, outcome: SampleOutcome = SampleOutcome.SCORED, **answer) -> Prediction:

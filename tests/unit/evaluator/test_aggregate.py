@@ -11,8 +11,9 @@ import pytest
 
 from evaluator.aggregate import summarise
 from evaluator.comparing import correct
+from evaluator.metrics.answers import AnswerKind
 from evaluator.metrics.catalogue import METRICS
-from evaluator.records import ModelSummary, TaskKind, TaskSummary, Truth
+from evaluator.records import ExpectedAnswer, ModelSummary, TaskKind, TaskSummary, Truth
 from evaluator.scoring import score
 from hooke.types import SampleOutcome
 from tests.unit.evaluator.scored import (
@@ -189,8 +190,9 @@ def test_unfinished_runs():
 # Strict and answered numbers stand in the order of the catalogue, all of them, with the better end.
 @pytest.mark.parametrize("kind", list(TaskKind))
 def test_every_metric_of_the_catalogue(kind):
-    truth = Truth(labels=boxes((1, 1)), count=1, label="cat")
-    answer = prediction_of(count=1, label="cat", probabilities={"cat": 1.0})
+    expected = ExpectedAnswer(AnswerKind.TEXT, ("cat",)) if kind is TaskKind.VQA else None
+    truth = Truth(labels=boxes((1, 1)), count=1, label="cat", answer=expected)
+    answer = prediction_of(count=1, label="cat", probabilities={"cat": 1.0}, written="Answer: cat")
     scores = [score(task_of(kind), sample_of(truth), answer, truth.labels)]
     model = only_model(task_of(kind), rows_of(1), scores)
     catalogue = [(metric.name, metric.higher_is_better) for metric in METRICS[kind]]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from evaluator.records import TaskKind, Truth
+from evaluator.aggregate import slices_of
+from evaluator.metrics.answers import AnswerKind
+from evaluator.records import ExpectedAnswer, TaskKind, Truth
 from evaluator.scoring import score
 from hooke.types import SampleOutcome
-from tests.unit.evaluator.scored import boxes, prediction_of, sample_of, task_of
+from tests.unit.evaluator.scored import boxes, prediction_of, rows_of, sample_of, task_of
 
 SEGMENTATION, COUNTING, CLASSIFICATION = TaskKind.SEGMENTATION, TaskKind.COUNTING, TaskKind.CLASSIFICATION
 TRUTHS = {
     SEGMENTATION: Truth(labels=boxes((1, 1), (8, 8))),
     COUNTING: Truth(count=20),
     CLASSIFICATION: Truth(label="dog"),
+    TaskKind.VQA: Truth(answer=ExpectedAnswer(AnswerKind.TEXT, ("a rod",))),
 }
 SILENT = [outcome for outcome in SampleOutcome if outcome is not SampleOutcome.SCORED]
 
@@ -84,7 +87,7 @@ def test_no_answer_is_no_score(kind, outcome):
     result = score(task_of(kind), sample_of(TRUTHS[kind]), prediction, None)
     assert (result.outcome, dict(result.metrics), result.answer) == (outcome, {}, "")
     assert result.error_reason == "QUEUE_FULL"
-    assert result.truth in {"2 objects", "20", "dog"}
+    assert result.truth in {"2 objects", "20", "dog", "a rod"}
 
 
 # An answer to something else is unparsed, and the reason says what it is.
@@ -111,9 +114,21 @@ def test_truth_is_needed(kind):
         score(task_of(kind), sample_of(Truth()), prediction_of(), None)
 
 
+# Of a sample that cannot be read nothing is known: it has failed, whatever was asked.
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_unreadable_samples(kind):
+    sample = replace(sample_of(Truth()), unreadable="it is no image")
+    prediction = prediction_of(0, SampleOutcome.FAILED, error_reason="IMAGE_UNREADABLE")
+    result = score(task_of(kind), sample, prediction, None)
+    assert (result.outcome, dict(result.metrics), result.truth) == (SampleOutcome.FAILED, {}, "")
+    assert result.error_reason == "IMAGE_UNREADABLE"
+    assert slices_of(kind, rows_of(1)[0], result) == {}
+
+
 # Scores survive a round trip through JSON.
 @pytest.mark.parametrize("kind", list(TaskKind))
 def test_scores_are_plain_data(kind):
-    answer = prediction_of(count=3, label="cat", probabilities={"cat": np.float32(1.0)})
+    told = {"count": 3, "label": "cat", "probabilities": {"cat": np.float32(1.0)}, "written": "a rod"}
+    answer = prediction_of(**told)
     result = asdict(score(task_of(kind), sample_of(TRUTHS[kind]), answer, boxes((1, 1))))
     assert json.loads(json.dumps(result)) == result
