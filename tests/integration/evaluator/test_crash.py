@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import random
 import re
 import signal
 import sys
@@ -21,6 +23,7 @@ from tests.integration.evaluator.lab import CALL_S, Model, address_of, evaluatin
 ROOT = Path(__file__).parents[3]
 IMAGES = 25
 MAX_IN_FLIGHT = 4
+KILLS = 20
 pytestmark = pytest.mark.slow
 
 
@@ -36,10 +39,9 @@ class Process:
         return await self.process.wait()
 
 
-@asynccontextmanager
-async def evaluator(gateway: str, runs_dir: Path) -> AsyncIterator[Process]:
-    """Start `python -m evaluator` on a free port; killed at the end if it still runs."""
-    environment = {
+def environment_of(gateway: str, runs_dir: Path) -> dict[str, str]:
+    """Settings of an evaluator process on a free port."""
+    return {
         **{key: value for key, value in os.environ.items() if not key.startswith("HOOKE_")},
         "HOOKE_PORT": "0",
         "HOOKE_GRACE_S": "20",
@@ -48,20 +50,34 @@ async def evaluator(gateway: str, runs_dir: Path) -> AsyncIterator[Process]:
         "HOOKE_EVALUATOR_MAX_IN_FLIGHT": str(MAX_IN_FLIGHT),
         "OMP_NUM_THREADS": "1",
     }
+
+
+async def port_of(stderr: asyncio.StreamReader) -> int:
+    """Wait until a process says which port it listens on."""
+    line = b""
+    while b'"listening"' not in line:
+        line = await asyncio.wait_for(stderr.readline(), CALL_S)
+        assert line, "the evaluator ended before it listened"
+    port = re.search(rb'"port": (\d+)', line)
+    assert port is not None
+    return int(port[1])
+
+
+@asynccontextmanager
+async def evaluator(gateway: str, runs_dir: Path) -> AsyncIterator[Process]:
+    """Start `python -m evaluator` on a free port; killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "evaluator", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "evaluator"),
+        cwd=ROOT,
+        env=environment_of(gateway, runs_dir),
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
     drain = None
     try:
-        line = b""
-        while b'"listening"' not in line:
-            line = await asyncio.wait_for(process.stderr.readline(), CALL_S)
-            assert line, "the evaluator ended before it listened"
-        port = re.search(rb'"port": (\d+)', line)
-        assert port is not None
+        port = await port_of(process.stderr)
         drain = asyncio.create_task(process.stderr.read())  # a full pipe would hold the process up
-        async with AsyncClient(f"127.0.0.1:{int(port[1])}", timeout_s=CALL_S) as client:
+        async with AsyncClient(f"127.0.0.1:{port}", timeout_s=CALL_S) as client:
             yield Process(process, client)
     finally:
         if process.returncode is None:
@@ -69,6 +85,61 @@ async def evaluator(gateway: str, runs_dir: Path) -> AsyncIterator[Process]:
             await process.wait()
         if drain is not None:
             await drain
+
+
+FORKING = """
+import os, sys
+from evaluator.__main__ import EvaluatorSettings, main, serve
+
+for _ in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        main(EvaluatorSettings, serve)
+        os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+"""
+"""Starts an evaluator for each line that it reads. Importing takes seconds, and is done once for all."""
+
+
+class Forks:
+    """Starts evaluator processes quickly, one after the other."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+
+    async def start(self) -> tuple[int, int]:
+        """Start one; its id and its port."""
+        self._stdin.write(b"\n")
+        child = int(await asyncio.wait_for(self._stdout.readline(), CALL_S))
+        return child, await port_of(self._stderr)
+
+    async def kill(self, child: int) -> None:
+        """End it as a power cut would."""
+        os.kill(child, signal.SIGKILL)
+        assert await asyncio.wait_for(self._stdout.readline(), CALL_S) == b"ended\n"
+
+
+@asynccontextmanager
+async def forks(gateway: str, runs_dir: Path) -> AsyncIterator[Forks]:
+    """Start what starts evaluators."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", FORKING),
+        cwd=ROOT,
+        env=environment_of(gateway, runs_dir),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Forks(process)
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def reaches(client: AsyncClient, evaluation: Evaluation, done: int) -> None:
@@ -122,6 +193,50 @@ async def test_kill(tmp_path: Path, done: int) -> None:
         async with evaluating(gateway, tmp_path / "whole") as lab:
             whole = await lab.run(suite(IMAGES))
             assert await lab.figures(whole) == resumed
+
+
+# Killed at twenty random moments of one run: nothing that was finished is sent again, whatever it was doing,
+# and the figures are those of a run that nobody disturbed.
+async def test_twenty_kills(tmp_path: Path) -> None:
+    moments = random.Random(20)
+    model = Model(compute_s=0.05)
+    async with model_service(model) as service:
+        gateway, folder = address_of(service), tmp_path / "killed"
+        journal, finished = b"", set[str]()
+        created: Evaluation | None = None
+        async with forks(gateway, folder) as starting:
+            for _ in range(KILLS):
+                sent = model.asked.copy()
+                child, port = await starting.start()
+                if created is None:
+                    async with AsyncClient(f"127.0.0.1:{port}", timeout_s=CALL_S) as client:
+                        created = await client.create_evaluation(suite_yaml=suite(IMAGES), request_id="run")
+                if moments.random() < 0.75 and len(finished) < 2 * IMAGES:  # else: while it starts
+                    async with asyncio.timeout(CALL_S):
+                        while model.asked == sent:  # noqa: ASYNC110  (another process)
+                            await asyncio.sleep(0.005)
+                await asyncio.sleep(moments.uniform(0.0, 0.25))
+                await starting.kill(child)
+                path = folder / created.evaluation_id / "predictions.jsonl"
+                text = path.read_bytes() if path.is_file() else b""
+                kept = text[: text.rfind(b"\n") + 1]  # the last line may be torn
+                assert kept.startswith(journal)
+                journal = kept
+                again = model.asked - sent
+                assert not finished & set(again), "a finished sample was sent again"
+                finished |= {json.loads(line)["provenance"]["image_sha256"] for line in journal.splitlines()}
+        assert created is not None
+        assert finished
+        model.compute_s = 0
+        async with evaluating(gateway, folder) as lab:
+            evaluation = await lab.end_of(created)
+            assert evaluation.state is EvaluationState.SUCCEEDED
+            assert path.read_bytes().startswith(journal)
+            assert path.read_bytes().count(b"\n") == 2 * IMAGES
+            assert model.asked.total() <= 2 * IMAGES + KILLS * MAX_IN_FLIGHT
+            resumed = await lab.figures(evaluation)
+        async with evaluating(gateway, tmp_path / "whole") as lab:
+            assert await lab.figures(await lab.run(suite(IMAGES))) == resumed
 
 
 # SIGTERM finishes what is in flight, so that nothing at all is computed twice; the process ends by itself
