@@ -101,7 +101,7 @@ class CellposeParameters:
 
     Attributes:
         flow_threshold: largest error of the flows of a mask; 0 keeps all masks.
-        cell_probability_threshold: least cell probability (a logit) of a pixel.
+        cell_probability_threshold: least cell probability (a logit) of a pixel, -100 to 100.
         min_area_px: smallest object kept, in pixels of area.
         max_area_fraction: largest object kept, as a share of the image.
         low_percentile, high_percentile: of the intensities, that become 0 and 1.

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from hooke.errors import OutOfMemoryError
+from hooke.errors import HookeError, OutOfMemoryError
 from hooke.types import Licences
 from runtime import accelerators
 from runtime.download import weights_for
@@ -24,6 +24,9 @@ _RETRY_DIVISOR = 4
 """Where memory runs out, so many times fewer tiles are computed together."""
 
 
+_Found = list[Segmentation | HookeError]
+
+
 class CellposeModel(Segmenter):
     """Finds cells and nuclei in images, stacks and volumes."""
 
@@ -35,7 +38,7 @@ class CellposeModel(Segmenter):
     def __init__(self, settings: CellposeSettings) -> None:
         self._settings = settings
         self._batch_size = 1
-        self._segment_images: Callable[[Sequence[SegmentTask], int], list[Segmentation]] | None = None
+        self._segment_images: Callable[[Sequence[SegmentTask], int, int], _Found] | None = None
 
     @classmethod
     def from_settings(cls, settings: ModelServerSettings) -> Self:
@@ -89,8 +92,8 @@ class CellposeModel(Segmenter):
             device=accelerator.name,
         )
 
-    def segment(self, tasks: Sequence[SegmentTask]) -> Sequence[Segmentation]:
-        """Find the objects of each image.
+    def segment(self, tasks: Sequence[SegmentTask]) -> Sequence[Segmentation | HookeError]:
+        """Find the objects of each image; see `services.cellpose.segmentation` for what fails alone.
 
         Raises:
             OutOfMemoryError: they do not fit, even with fewer tiles at a time.
@@ -105,13 +108,13 @@ class CellposeModel(Segmenter):
             )
         return found
 
-    def _attempt(self, tasks: Sequence[SegmentTask], batch_size: int) -> list[Segmentation] | None:
+    def _attempt(self, tasks: Sequence[SegmentTask], batch_size: int) -> _Found | None:
         """The answers, or None where memory ran out; what the attempt held is free then."""
         import torch  # noqa: PLC0415
 
         assert self._segment_images is not None, "load() comes first"
         try:
-            return self._segment_images(tasks, batch_size)
+            return self._segment_images(tasks, batch_size, self._settings.cellpose_max_tiles)
         except Exception as error:
             if not accelerators.out_of_memory(error):
                 raise

@@ -22,8 +22,8 @@ class CellposeParameters(Parameters):
 
     flow_threshold: Annotated[Finite, Field(ge=0)] = 0.4
     """Largest error of the flows of a mask; 0 keeps all masks. Without effect on full volumes."""
-    cell_probability_threshold: Finite = 0.0
-    """Least cell probability (a logit) of a pixel."""
+    cell_probability_threshold: Annotated[float, Field(ge=-100, le=100)] = 0.0
+    """Least cell probability (a logit) of a pixel. Logits of the network lie well within the bounds."""
     min_area_px: Annotated[int, Field(ge=0)] = 15
     """Smallest object kept, in pixels of area, or in voxels of a volume; 0 keeps all."""
     max_area_fraction: Annotated[float, Field(gt=0, le=1)] = 0.4

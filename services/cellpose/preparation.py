@@ -15,6 +15,7 @@ from hooke.images import Micrograph
 from hooke.types import IntensityRange, UsedParameter
 from runtime.tasks import SegmentTask
 from services.cellpose.parameters import MAX_ITERATIONS, CellposeParameters, VolumeMode
+from services.cellpose.tiles import count_tiles
 
 _TRAINED_DIAMETER_PX = 30.0
 """Images are scaled so that their objects have this diameter; without one they stay as they are."""
@@ -69,6 +70,13 @@ class Prepared:
         """Of the flow dynamics."""
         return self.parameters.iteration_count or max(1, int(_ITERATIONS / self.scale))
 
+    def count_tiles(self, tile_px: int) -> int:
+        """How many tiles the network sees of all planes, of a full volume across all three axes."""
+        z, y, x = (int(side) for side in self.sides)
+        planes = [(z, y, x), (y, z, x), (x, z, y)] if self.mode == "full" else [(z, y, x)]
+        overlap = self.parameters.tile_overlap
+        return sum(count * count_tiles(rows, columns, tile_px, overlap) for count, rows, columns in planes)
+
     @property
     def used(self) -> tuple[UsedParameter, ...]:
         """The parameters that made a difference, defaults included."""
@@ -90,18 +98,27 @@ class Prepared:
         )
 
 
-def prepare(task: SegmentTask) -> Prepared:
+def prepare(task: SegmentTask, tile_px: int, max_tiles: int) -> Prepared:
     """Check a task, and normalise its image.
 
+    Args:
+        task: what is asked.
+        tile_px: side of the tiles that the network takes.
+        max_tiles: most of them.
+
     Raises:
-        InvalidRequestError: the image is too small, or becomes too small or too large when it is scaled.
+        InvalidRequestError: the image is too small, becomes too small or too large when it is scaled, or
+            comes to too many tiles.
+        DeadlineExceededError: nobody waits for the answer any more.
     """
+    task.abandoned.check()
     image = task.image
     parameters = task.parameters or CellposeParameters()
     pixels = image.pixels if image.axes[-1] in "CS" else image.pixels[..., np.newaxis]
     pixels = pixels if image.axes[0] == "Z" else pixels[np.newaxis]
     raw = Prepared(task, parameters, _anisotropy(image, parameters), pixels, ())
     _check(raw)
+    _check_cost(raw, tile_px, max_tiles)
     if parameters.normalization_skipped:
         return raw
     seen = _normalise(pixels, parameters)
@@ -142,6 +159,21 @@ def _check(prepared: Prepared) -> None:
             f"flows would be followed for {prepared.iterations:,} steps, {MAX_ITERATIONS:,} are the most; "
             "make the image smaller, or set iteration_count",
         )
+
+
+def _check_cost(prepared: Prepared, tile_px: int, max_tiles: int) -> None:
+    count = prepared.count_tiles(tile_px)
+    if count <= max_tiles:
+        return
+    cost = f"{count:,} tiles of {tile_px} x {tile_px} pixels, and the server computes at most {max_tiles:,}"
+    if prepared.scale > 1:
+        raise InvalidRequestError.of_field(
+            "expected_diameter_px",
+            f"enlarged {prepared.scale:g} times, it comes to {cost}; give a larger diameter, or a part of the image",
+        )
+    raise InvalidRequestError.of_field(
+        "image", f"it comes to {cost}; give a part of it, fewer planes, or a smaller tile_overlap"
+    )
 
 
 def _normalise(pixels: NDArray[Any], parameters: CellposeParameters) -> NDArray[np.float32]:

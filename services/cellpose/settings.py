@@ -24,3 +24,7 @@ class CellposeSettings(TorchServerSettings):
     """Most tiles of 256 x 256 pixels in one forward pass, of however many images. More need more memory;
     where it runs out, a quarter is tried once. Absent: 8 on a GPU, as in the library; 1 on a CPU, where more
     only crowd its caches."""
+    cellpose_max_tiles: Annotated[int, Field(ge=1)] = 16384
+    """Most tiles of 256 x 256 pixels that one request may come to, once its image is enlarged to the diameter
+    of its objects. The largest image that is taken costs 1,521 as it is, a full volume of 256 planes of
+    512 x 512 pixels 8,448. A GPU computes some tens in a second, a CPU takes seconds for each."""

@@ -64,7 +64,7 @@ def test_volume_modes() -> None:
     ("name", "good", "bad"),
     [
         ("flow_threshold", (0, 0.4, 3), (-0.1, float("nan"), float("inf"))),
-        ("cell_probability_threshold", (-6, 0, 6), (float("nan"), float("-inf"))),
+        ("cell_probability_threshold", (-100, 0, 6, 100), (float("nan"), float("-inf"), -101, 1e300)),
         ("min_area_px", (0, 15, 10**6), (-1,)),
         ("max_area_fraction", (0.001, 1), (0, 1.1, float("nan"))),
         ("low_percentile", (0, 98.9), (-1, 99, 101)),
