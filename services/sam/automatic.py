@@ -20,6 +20,7 @@ from torchvision.ops.boxes import nms
 
 from hooke import masks
 from hooke.errors import ImageTooLargeError, InvalidRequestError
+from runtime.batches import Abandonment
 from runtime.tasks import Segmentation
 from services.sam.encoder import EmbeddedPredictor, Pixels, too_narrow
 from services.sam.parameters import GridParameters
@@ -56,14 +57,18 @@ def check_grid(grid: GridParameters, shape: tuple[int, ...], image_size: int, ma
 
 
 def segment_everything(
-    sam: Sam, predictor: EmbeddedPredictor, pixels: Pixels, grid: GridParameters
+    sam: Sam, predictor: EmbeddedPredictor, pixels: Pixels, grid: GridParameters, abandoned: Abandonment
 ) -> Segmentation:
     """Segment everything, as the library's own generator does with these parameters.
 
     Returns:
         `rles` in the library's order, their predicted IoU as `scores`; the caller adds the parameters.
+
+    Raises:
+        DeadlineExceededError: nobody waits for the answer any more.
     """
     generator = FrugalGenerator(
+        abandoned,
         sam,
         points_per_side=grid.points_per_side,
         points_per_batch=grid.points_per_batch,
@@ -96,10 +101,23 @@ def segment_everything(
 
 
 class FrugalGenerator(SamAutomaticMaskGenerator):  # type: ignore[misc]  # the library publishes no types
-    """The library's generator; but it never has more than one mask as pixels when it removes small regions.
+    """The library's generator; but it can be stopped, and removes small regions one mask at a time.
 
-    The library has all of them at once, twice: thousands of masks times the size of the image.
+    The library has all masks as pixels at once, twice: thousands of them times the size of the image.
+
+    Args:
+        abandoned: checked before every batch of points.
+        sam: the model.
+        options: those of the library.
     """
+
+    def __init__(self, abandoned: Abandonment, sam: Sam, **options: Any) -> None:
+        super().__init__(sam, **options)
+        self._abandoned = abandoned
+
+    def _process_batch(self, *arguments: Any) -> MaskData:
+        self._abandoned.check()
+        return super()._process_batch(*arguments)
 
     @staticmethod
     def postprocess_small_regions(mask_data: MaskData, min_area: int, nms_thresh: float) -> MaskData:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from hooke.errors import HookeError
 from hooke.types import Licences
 from runtime.accelerators import choose, limit_threads
 from runtime.settings import ModelServerSettings
@@ -77,7 +78,7 @@ class SamModel(Segmenter):
             device=accelerator.name,
         )
 
-    def segment(self, tasks: Sequence[SegmentTask]) -> Sequence[Segmentation]:
+    def segment(self, tasks: Sequence[SegmentTask]) -> Sequence[Segmentation | HookeError]:
         """Find the objects of each image."""
         assert self._pipeline is not None, "load() comes first"
         return self._pipeline.segment(tasks)

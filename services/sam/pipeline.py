@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from hooke.errors import InvalidRequestError
+from hooke.errors import HookeError, InvalidRequestError
 from runtime.accelerators import Accelerator
+from runtime.batches import Abandonment, attempt
 from runtime.tasks import Segmentation, SegmentTask
 from services.sam.automatic import check_grid, segment_everything
 from services.sam.checkpoint import Checkpoint
@@ -36,6 +37,7 @@ FLOAT32_BYTES = 4
 class _Plan:
     """A checked task."""
 
+    task: SegmentTask
     pixels: Pixels
     asked: SamParameters
     what: GridParameters | SamPrompts
@@ -74,20 +76,24 @@ class Pipeline:
         blank = np.zeros((self._image_size, self._image_size, 3), np.uint8)
         (embedding,) = self._encoder.encode([blank])
         predictor = EmbeddedPredictor(self._sam, self._encoder, blank, embedding)
-        segment_prompts(predictor, SamPrompts(points=(SamPoint(x_px=0, y_px=0),)), at_once=1)
+        segment_prompts(predictor, SamPrompts(points=(SamPoint(x_px=0, y_px=0),)), 1, Abandonment())
 
-    def segment(self, tasks: Sequence[SegmentTask]) -> list[Segmentation]:
+    def segment(self, tasks: Sequence[SegmentTask]) -> list[Segmentation | HookeError]:
         """Answer every task.
 
-        Raises:
-            InvalidRequestError: the parameters of a task do not fit its image.
-            OutOfMemoryError: an image does not fit into memory.
+        Returns:
+            For each task its answer, or why there is none: InvalidRequestError where the parameters do not
+            fit the image, OutOfMemoryError where the image does not fit into memory, DeadlineExceededError
+            where nobody waits for the answer any more.
         """
-        plans = [self._plan(task) for task in tasks]
-        embeddings = self._embed(plans)
-        return [self._answer(plan, embeddings[plan.key]) for plan in plans]
+        plans = [attempt(self._plan, task) for task in tasks]
+        embeddings = self._embed([plan for plan in plans if isinstance(plan, _Plan)])
+        return [
+            attempt(self._answer, plan, embeddings) if isinstance(plan, _Plan) else plan for plan in plans
+        ]
 
     def _plan(self, task: SegmentTask) -> _Plan:
+        task.abandoned.check()
         pixels, asked = task.image.pixels, task.parameters or SamParameters()
         if too_narrow(pixels.shape, self._image_size):
             raise InvalidRequestError.of_field(
@@ -101,34 +107,49 @@ class Pipeline:
         else:
             what = asked.prompts
             check_prompts(what, pixels.shape, self._sam.prompt_encoder.mask_input_size[0])
-        return _Plan(pixels, asked, what, embedding_key(pixels, self._identity))
+        return _Plan(task, pixels, asked, what, embedding_key(pixels, self._identity))
 
     def _embed(self, plans: Sequence[_Plan]) -> dict[bytes, torch.Tensor]:
-        """The embedding of every image; those that are not known are encoded together, each once."""
+        """The embedding of every image, but of those that nobody waits for any more.
+
+        Those that are not known are encoded together, each once.
+        """
         embeddings: dict[bytes, torch.Tensor] = {}
-        unknown: dict[bytes, _Plan] = {}
+        unknown: dict[bytes, list[_Plan]] = {}
         for plan in plans:
             if plan.asked.session_id:
                 self._cache.pin(plan.asked.session_id, plan.key)
             embedding = self._cache.get(plan.key)
             if embedding is None:
-                unknown[plan.key] = plan
+                unknown.setdefault(plan.key, []).append(plan)
             else:
                 embeddings[plan.key] = embedding
-        if unknown:
-            images = [plan.pixels for plan in unknown.values()]
-            encoded = sparingly(
-                lambda at_once: self._encoder.encode(images, at_once),
-                self._batch_size,
-                max(plan.pixel_count for plan in unknown.values()),
-            )
-            for key, embedding in zip(unknown, encoded, strict=True):
-                # In main memory, and a copy of its own: a part of a batch would keep the whole batch.
-                embeddings[key] = embedding.cpu().clone()
-                self._cache.put(key, embeddings[key])
+        alike = list(unknown.values())
+        for start in range(0, len(alike), self._batch_size):
+            some = alike[start : start + self._batch_size]
+            embeddings |= self._encode([same[0] for same in some if not all(map(_is_abandoned, same))])
         return embeddings
 
-    def _answer(self, plan: _Plan, embedding: torch.Tensor) -> Segmentation:
+    def _encode(self, plans: Sequence[_Plan]) -> dict[bytes, torch.Tensor]:
+        """Encode images, and keep their embeddings."""
+        if not plans:
+            return {}
+        encoded = sparingly(
+            lambda at_once: self._encoder.encode([plan.pixels for plan in plans], at_once),
+            self._batch_size,
+            max(plan.pixel_count for plan in plans),
+        )
+        # In main memory, and a copy of its own: a part of a batch would keep the whole batch.
+        embeddings = {
+            plan.key: embedding.cpu().clone() for plan, embedding in zip(plans, encoded, strict=True)
+        }
+        for key, embedding in embeddings.items():
+            self._cache.put(key, embedding)
+        return embeddings
+
+    def _answer(self, plan: _Plan, embeddings: Mapping[bytes, torch.Tensor]) -> Segmentation:
+        plan.task.abandoned.check()  # or there may be no embedding
+        embedding = embeddings[plan.key]
         # For each point or box three masks, scaled to the model's square first and then to the image.
         each = 3 * FLOAT32_BYTES * (plan.pixel_count + self._image_size**2)
         fitting = max(1, self._settings.sam_decoder_bytes // each)
@@ -147,10 +168,14 @@ class Pipeline:
         self, plan: _Plan, prompts: SamPrompts, embedding: torch.Tensor, at_once: int
     ) -> Segmentation:
         predictor = EmbeddedPredictor(self._sam, self._encoder, plan.pixels, embedding)
-        found = segment_prompts(predictor, prompts, at_once)
+        found = segment_prompts(predictor, prompts, at_once, plan.task.abandoned)
         return replace(found, parameters=used_prompts(prompts))
 
     def _segment_everything(self, plan: _Plan, grid: GridParameters, embedding: torch.Tensor) -> Segmentation:
         predictor = EmbeddedPredictor(self._sam, self._encoder, plan.pixels, embedding)
-        found = segment_everything(self._sam, predictor, plan.pixels, grid)
+        found = segment_everything(self._sam, predictor, plan.pixels, grid, plan.task.abandoned)
         return replace(found, parameters=used_grid(plan.asked, grid))
+
+
+def _is_abandoned(plan: _Plan) -> bool:
+    return plan.task.abandoned.is_set()

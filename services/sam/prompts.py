@@ -8,6 +8,7 @@ from segment_anything.utils.amg import mask_to_rle_pytorch
 
 from hooke import masks
 from hooke.errors import FieldViolation, InvalidRequestError
+from runtime.batches import Abandonment
 from runtime.tasks import Segmentation
 from services.sam.encoder import EmbeddedPredictor
 from services.sam.parameters import SamPrompts
@@ -53,7 +54,9 @@ def check_prompts(prompts: SamPrompts, shape: tuple[int, ...], mask_size: int) -
         raise InvalidRequestError(text, violations=violations)
 
 
-def segment_prompts(predictor: EmbeddedPredictor, prompts: SamPrompts, at_once: int) -> Segmentation:
+def segment_prompts(
+    predictor: EmbeddedPredictor, prompts: SamPrompts, at_once: int, abandoned: Abandonment
+) -> Segmentation:
     """Segment what is marked.
 
     Coordinates are the library's own, handed on as they are.
@@ -62,10 +65,14 @@ def segment_prompts(predictor: EmbeddedPredictor, prompts: SamPrompts, at_once: 
         predictor: has the image.
         prompts: fit the image.
         at_once: most boxes decoded together.
+        abandoned: checked before each of their passes.
 
     Returns:
         For each object one mask, or three with `multimask_output`, in the order of the boxes; their predicted
         IoU as `scores` and, if asked for, `arrays["mask_logits"]`. The parameters are the caller's to add.
+
+    Raises:
+        DeadlineExceededError: nobody waits for the answer any more.
     """
     points, labels = _points(predictor, prompts)
     boxes = _boxes(predictor, prompts)
@@ -74,6 +81,7 @@ def segment_prompts(predictor: EmbeddedPredictor, prompts: SamPrompts, at_once: 
     rles: list[bytes] = []
     scores, low_resolution = [], []
     for some_boxes in [None] if boxes is None else boxes.split(at_once):
+        abandoned.check()
         found, quality, low = predictor.predict_torch(
             points, labels, some_boxes, mask, multimask_output=bool(prompts.multimask_output)
         )
