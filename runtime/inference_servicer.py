@@ -18,6 +18,7 @@ from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
 from runtime import answers, prompting
 from runtime.admission import Place
+from runtime.answer_size import check_size
 from runtime.answers import Origin
 from runtime.hosting import HostedModel
 from runtime.image_store import ImageStore
@@ -53,6 +54,7 @@ NAME = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
 
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
+ResponseT = TypeVar("ResponseT", pb.SegmentResponse, pb.CountResponse)
 
 _LEAST_S = 1e-3
 """Time that a caller is taken to have given at least: a deadline may have passed on the way."""
@@ -78,6 +80,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         self._model = model
         self._intake = Intake(model, store, settings)
         self._default_deadline_s = settings.default_deadline_s
+        self._max_message_bytes = settings.max_message_bytes
         self._metrics = metrics
 
     def close(self) -> None:
@@ -154,8 +157,8 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         question: ObjectQuestion,
         task: Task,
         context: Context,
-        respond: Callable[[Origin, Computed, MaskFormat], T],
-    ) -> T:
+        respond: Callable[[Origin, Computed, MaskFormat], ResponseT],
+    ) -> ResponseT:
         started = time.perf_counter()
         kind = self._model.kind
         volume = issubclass(kind, Segmenter) and kind.takes_volume(question.parameters)
@@ -170,7 +173,13 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             computed = await self._compute(
                 "segment", segment_task, origin, context.time_remaining(), self._object_key(question, image)
             )
-            return await self._intake.off_loop(lambda: respond(origin, computed, question.mask_format))
+
+            def encode() -> ResponseT:
+                response = respond(origin, computed, question.mask_format)
+                check_size(response, self._model.name, self._max_message_bytes)
+                return response
+
+            return await self._intake.off_loop(encode)
 
     async def _count(self, question: ObjectQuestion, context: Context) -> pb.CountResponse:
         started = time.perf_counter()

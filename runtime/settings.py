@@ -39,8 +39,8 @@ class ServerSettings(BaseSettings):
     metrics_port: Port | None = None
     """Port of the Prometheus page `/metrics`; 0 takes a free one. Off by default."""
     health_port: Port | None = None
-    """gRPC port that answers health alone, and never with TLS: the probes of Kubernetes have no certificate to
-    show. 0 takes a free one. Off by default: the port of everything else answers health too."""
+    """gRPC port that answers health alone, and never with TLS: the probes of Kubernetes have no certificate
+    to show. 0 takes a free one. Off by default: the port of everything else answers health too."""
     max_message_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
     """Largest message taken or sent, in bytes. Larger images are put in chunks."""
     default_deadline_s: Annotated[float, Field(gt=0)] = 120.0

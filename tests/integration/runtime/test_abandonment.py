@@ -40,7 +40,7 @@ class Patient(FakeModel):
         self.left.release()
 
 
-# A deadline that passes while the model computes reaches the model, which can stop; the next caller is served.
+# A deadline that passes while the model computes reaches the model, and the next caller is served.
 @pytest.mark.parametrize("method", ["Segment", "Count", "Classify"])
 async def test_a_deadline_reaches_the_model(method: str) -> None:
     model = Patient()
