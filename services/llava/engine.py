@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from hooke.errors import HookeError
 from hooke.images import Micrograph
 from hooke.types import FinishReason, TokenUsage, TurnRole, UsedParameter
 from runtime import accelerators
@@ -63,16 +64,16 @@ class Engine:
         engine.answer([_WARM_UP])
         return engine
 
-    def answer(self, tasks: Sequence[AskTask]) -> list[Answer]:
+    def answer(self, tasks: Sequence[AskTask]) -> list[Answer | HookeError]:
         """Answer every task, in order.
 
-        Raises:
-            InvalidRequestError: a conversation is longer than the checkpoint takes.
-            OutOfMemoryError: one task alone needs more memory than there is.
+        Returns:
+            For each task its answer, or why there is none: InvalidRequestError where the conversation is
+            longer than the checkpoint takes, OutOfMemoryError where it needs more memory than there is.
         """
         return in_parts([self._writer(task) for task in tasks], self._write)
 
-    def score(self, tasks: Sequence[ScoreTask]) -> list[LabelScores]:
+    def score(self, tasks: Sequence[ScoreTask]) -> list[LabelScores | HookeError]:
         """Score the labels of every task, in order; the errors are those of `answer`."""
         without_content = [_without_content(task) for task in tasks if _normalization(task) == "prior"]
         questions = [
@@ -110,7 +111,13 @@ class Engine:
     def _score(self, questions: Sequence[Question]) -> list[Scored]:
         return scoring.score(self.checkpoint, self.prompter, questions, ROWS_AT_ONCE)
 
-    def _label_scores(self, task: ScoreTask, found: Scored, prior: Scored | None) -> LabelScores:
+    def _label_scores(
+        self, task: ScoreTask, found: Scored | HookeError, prior: Scored | HookeError | None
+    ) -> LabelScores | HookeError:
+        if isinstance(found, HookeError):
+            return found
+        if isinstance(prior, HookeError):
+            return prior
         rule = _normalization(task)
         chosen = _parameters(task).label_normalization is None
         return LabelScores(

@@ -1,4 +1,4 @@
-"""What happens where memory runs out."""
+"""What happens where a batch cannot be computed as a whole."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ from typing import TypeVar
 
 import torch
 
-from hooke.errors import OutOfMemoryError
+from hooke.errors import HookeError, OutOfMemoryError
 from runtime import accelerators
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def in_parts(items: Sequence[ItemT], compute: Callable[[Sequence[ItemT]], list[ResultT]]) -> list[ResultT]:
-    """Compute all items together; where memory runs out, each half for itself, and so on.
+def in_parts(
+    items: Sequence[ItemT], compute: Callable[[Sequence[ItemT]], list[ResultT]]
+) -> list[ResultT | HookeError]:
+    """Compute all items together; where memory runs out or one is refused, each half for itself, and so on.
 
-    Raises:
-        OutOfMemoryError: it runs out for a lone item.
+    Returns:
+        For each item its result, or why there is none: what `compute` raises for it alone, or
+        OutOfMemoryError where it does not even fit alone.
     """
+    if not items:
+        return []
     try:
-        return compute(items)
+        return [*compute(items)]
+    except HookeError as error:
+        if len(items) == 1:
+            return [error]
     except Exception as error:
         if not accelerators.out_of_memory(error):
             raise
@@ -29,9 +37,11 @@ def in_parts(items: Sequence[ItemT], compute: Callable[[Sequence[ItemT]], list[R
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if len(items) == 1:
-        raise OutOfMemoryError(
-            "the request needs more memory than there is: send fewer images or turns, or have the model "
-            "served with a lower precision or in fewer bits"
-        )
+        return [
+            OutOfMemoryError(
+                "the request needs more memory than there is: send fewer images or turns, or have the model "
+                "served with a lower precision or in fewer bits"
+            )
+        ]
     middle = len(items) // 2
     return [*in_parts(items[:middle], compute), *in_parts(items[middle:], compute)]

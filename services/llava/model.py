@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from hooke.errors import HookeError
 from hooke.types import Licences
 from runtime.settings import ModelServerSettings
 from runtime.tasks import Answer, AskTask, LabelScorer, LabelScores, ModelCard, Parameters, ScoreTask
@@ -62,12 +63,12 @@ class LlavaModel(LabelScorer):
             device=engine.device_name,
         )
 
-    def answer(self, tasks: Sequence[AskTask]) -> Sequence[Answer]:
+    def answer(self, tasks: Sequence[AskTask]) -> Sequence[Answer | HookeError]:
         """Answer every task in words, side by side."""
         assert self._engine is not None, "load() comes first"
         return self._engine.answer(tasks)
 
-    def score(self, tasks: Sequence[ScoreTask]) -> Sequence[LabelScores]:
+    def score(self, tasks: Sequence[ScoreTask]) -> Sequence[LabelScores | HookeError]:
         """Score the labels of every task by their likelihood, side by side."""
         assert self._engine is not None, "load() comes first"
         return self._engine.score(tasks)

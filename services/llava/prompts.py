@@ -31,6 +31,8 @@ DEFAULT_TEMPLATE = (
 
 _ROLES = {TurnRole.USER: "user", TurnRole.MODEL: "assistant"}
 _PROBE = "KEEP TO THIS"
+_CHARACTERS_PER_TOKEN = 16
+"""More than that no text has on average."""
 
 Message = dict[str, Any]
 
@@ -80,6 +82,8 @@ class Prompter:
         Raises:
             InvalidRequestError: one is so long that no token of an answer fits; says how long it is.
         """
+        for conversation in conversations:
+            self._check_characters(conversation)
         inputs = self._processor.apply_chat_template(
             list(conversations),
             chat_template=self._template,
@@ -105,6 +109,17 @@ class Prompter:
             for name, value in inputs.items()
         }
         return Batch(moved, lengths)
+
+    def _check_characters(self, conversation: Sequence[Message]) -> None:
+        """Refuse what is far too long without making tokens of it, which takes seconds."""
+        count = sum(len(part.get("text", "")) for message in conversation for part in message["content"])
+        most = self._checkpoint.context_tokens
+        if count > _CHARACTERS_PER_TOKEN * most:
+            raise InvalidRequestError(
+                f"the request has {count} characters; the model takes {most} tokens, usually of 3 or 4 "
+                "characters. Send fewer turns or shorter ones.",
+                metadata={"characterCount": str(count), "maxTokenCount": str(most)},
+            )
 
     def _continuation(self, text: str) -> tuple[int, ...]:
         question = _message("user", "?")

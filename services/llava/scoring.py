@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from transformers import Cache
 
+from hooke.errors import HookeError
 from services.llava.checkpoint import Checkpoint
 from services.llava.memory import in_parts
 from services.llava.prompts import Batch, Message, Prompter
@@ -72,7 +73,7 @@ def score(
     with torch.inference_mode():
         read = _Read.of(checkpoint, batch)
         chunks = (rows[start : start + rows_at_once] for start in range(0, len(rows), rows_at_once))
-        likelihoods = iter([found for chunk in chunks for found in in_parts(chunk, read.score)])
+        likelihoods = iter([_certain(found) for chunk in chunks for found in in_parts(chunk, read.score)])
     return [
         Scored(
             tuple(itertools.islice(likelihoods, len(question.answers))),
@@ -80,6 +81,13 @@ def score(
         )
         for index, (question, length) in enumerate(zip(questions, batch.lengths, strict=True))
     ]
+
+
+def _certain(found: Likelihood | HookeError) -> Likelihood:
+    """A likelihood; without that of every answer, a question has none to compare."""
+    if isinstance(found, HookeError):
+        raise found
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from runtime.decoding import Sampling
 from runtime.tasks import AskTask, Emitter
 from services.llava.generation import draw
 from tests.integration.services.llava.conftest import Stage
-from tests.integration.services.llava.lab import VARIED, ask, micrograph, turn
+from tests.integration.services.llava.lab import VARIED, ask, micrograph, score, turn
 from tests.tiny.llava import CONTEXT_TOKENS
 
 pytestmark = pytest.mark.torch
@@ -159,14 +161,28 @@ def test_draws_follow_the_probabilities() -> None:
 
 
 def test_a_conversation_that_is_too_long_is_refused(llava: Stage) -> None:
-    """The error says how many tokens it has and how many the model takes."""
+    """Alone: the error says how many tokens it has and how many the model takes, the others are answered."""
     task = ask(turn("many " * CONTEXT_TOKENS, micrograph(1)))
     length = llava.library.inputs(task)["input_ids"].shape[1]
-    with pytest.raises(
-        errors.InvalidRequestError, match=f"{length} tokens.*takes {CONTEXT_TOKENS}"
-    ) as caught:
-        llava.model.answer([task])
-    assert caught.value.metadata == {"tokenCount": str(length), "maxTokenCount": str(CONTEXT_TOKENS)}
+    first, refused, last = llava.model.answer([VARIED[0], task, VARIED[1]])
+    assert isinstance(refused, errors.InvalidRequestError)
+    assert f"{length} tokens" in refused.message
+    assert refused.metadata == {"tokenCount": str(length), "maxTokenCount": str(CONTEXT_TOKENS)}
+    assert [first.text, last.text] == [llava.library.answer(task) for task in VARIED[:2]]
+
+
+def test_what_is_far_too_long_is_refused_by_its_characters(llava: Stage) -> None:
+    """Making tokens of a book takes seconds, so nobody does; the same for labels to score."""
+    book = "many " * 200_000
+    engine = llava.model._engine
+    assert engine is not None
+    tokenizer = engine.checkpoint.processor.tokenizer
+    with mock.patch.object(type(tokenizer), "_encode_plus", side_effect=AssertionError("tokens were made")):
+        (refused,) = llava.model.answer([ask(turn(book, micrograph(1)))])
+        (unscored,) = llava.model.score([score(book, micrograph(1), labels=("a", "b"))])
+    for error in (refused, unscored):
+        assert isinstance(error, errors.InvalidRequestError)
+        assert error.metadata == {"characterCount": "1000000", "maxTokenCount": str(CONTEXT_TOKENS)}
 
 
 def test_an_answer_ends_with_the_context(llava: Stage) -> None:
