@@ -12,6 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from evaluator.records import (
     TaskSummary,
 )
 from evaluator.robustness import robustness_of
+from evaluator.stability import stability_of
 from evaluator.suites import OBJECTS_AXIS, TaskSpec
 from hooke.types import SampleOutcome
 
@@ -51,11 +53,12 @@ def summarise(
         task: what was asked.
         dataset_name: for the reader.
         rows: every sample of the task.
-        scores: model -> one score for each sample that has an outcome; those of others do not count.
+        scores: model -> one score, of each repeat, for each sample that has an outcome; those of others do
+            not count.
         latencies: model -> seconds from sending to answer of the samples with an answer.
         family: comparisons of the whole run; None: those of this task.
     """
-    by_id = {row.sample_id: row for row in rows}
+    by_id = {row.sample_id: _clustered(task, row) for row in rows}
     judged = {
         model: sorted(
             (Judged(by_id[score.sample_id], score) for score in model_scores if score.sample_id in by_id),
@@ -71,7 +74,9 @@ def summarise(
         headline=task.headline_metric,
         sample_count=len(rows),
         models=tuple(
-            _summarise_model(task, model, len(rows), samples, latencies.get(model, ()))
+            _summarise_model(
+                task, model, len(rows) * task.answers_of(model), samples, latencies.get(model, ())
+            )
             for model, samples in judged.items()
         ),
         comparisons=compare_models(
@@ -79,6 +84,13 @@ def summarise(
         ),
         references=tuple(Reference(**reference.model_dump()) for reference in task.references),
     )
+
+
+def _clustered(task: TaskSpec, row: SampleRow) -> SampleRow:
+    """Answers to the same sample are dependent."""
+    if task.repeats == 1 or row.cluster is not None:
+        return row
+    return replace(row, cluster=row.sample_id)
 
 
 def _summarise_model(
@@ -102,6 +114,7 @@ def _summarise_model(
         latency_p99_s=float(np.percentile(latencies, 99)) if latencies else None,
         trivial_count=sum(sample.score.trivial for sample in answered),
         robustness=robustness_of(task, asked) if task.corruption else None,
+        stability=stability_of(task, asked) if task.answers_of(model) > 1 else None,
     )
 
 

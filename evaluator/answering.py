@@ -55,11 +55,13 @@ class Question:
 
     Attributes:
         examples: labelled images that the model may look at.
+        repeat: counts from 0 where the same is asked more than once.
     """
 
     spec: TaskSpec
     model: str
     examples: tuple[tuple[bytes, str], ...] = ()
+    repeat: int = 0
 
 
 class Answering(Protocol):

@@ -104,7 +104,9 @@ class Asker:
             StoppedError: nothing more is asked; nothing is known of the sample.
             ModelChangedError: somebody else answered.
         """
-        known = None if self._earlier is None else await self._earlier.find(question.spec, sample)
+        known = None
+        if self._earlier is not None and question.repeat == 0:
+            known = await self._earlier.find(question.spec, sample)
         if known is not None:
             self._check(question.model, identity_of(known.prediction))
             return known
@@ -220,6 +222,7 @@ def _failure(question: Question, sample: Sample, attempt: int, error: errors.Hoo
             or error.metadata.get("code", "UNKNOWN"),
             error_message=error.message,
             attempt=attempt,
+            repeat=question.repeat,
         )
     )
 
@@ -242,6 +245,7 @@ def _answer(
         queue_s=result.cost.queue_s,
         compute_s=result.cost.compute_s,
         attempt=attempt,
+        repeat=question.repeat,
         input_token_count=None if usage is None else usage.input_token_count,
         output_token_count=None if usage is None else usage.output_token_count,
         cost_micro_usd=None if usage is None else usage.cost_micro_usd,

@@ -30,7 +30,7 @@ def compare_models(
     """
     asked = {
         model: {
-            sample.row.sample_id: sample
+            (sample.row.sample_id, sample.score.repeat): sample
             for sample in samples
             if sample.score.outcome is not SampleOutcome.FAILED
         }
@@ -38,8 +38,8 @@ def compare_models(
     }
     comparisons = []
     for first, second in itertools.combinations(asked, 2):
-        common = [sample_id for sample_id in asked[first] if sample_id in asked[second]]
-        samples = {model: [asked[model][sample_id] for sample_id in common] for model in (first, second)}
+        common = [question for question in asked[first] if question in asked[second]]
+        samples = {model: [asked[model][question] for question in common] for model in (first, second)}
         statistics = _headline(task, samples[first]), _headline(task, samples[second])
         clusters = [sample.row.cluster for sample in samples[first]]
         found = compare(*statistics, clusters)

@@ -83,17 +83,18 @@ class Estimator:
         self, evaluation_id: str, spec: RunSpec, task: OpenTask, info: ModelInfo, kept: TaskRecord | None
     ) -> TaskEstimate:
         listed = len(task.dataset)
-        have = 0
+        have = [0] * task.spec.repeats
         if kept is not None:
-            outcomes = self._store.outcomes(kept, info.name).values()
-            have = sum(outcome is not SampleOutcome.FAILED for outcome in outcomes)
+            for repeat in range(task.spec.repeats):
+                outcomes = self._store.outcomes(kept, info.name, repeat).values()
+                have[repeat] = sum(outcome is not SampleOutcome.FAILED for outcome in outcomes)
         reused = 0
         if spec.reuse_answers:
             earlier = EarlierAnswers(self._store, info, self._threads)
-            reused = min(earlier.count(task.spec, evaluation_id), listed - have)
-        calls = listed - have - reused
+            reused = min(earlier.count(task.spec, evaluation_id), listed - have[0])
+        calls = task.answer_count - sum(have) - reused
         known = self._store.experience(info.name, task.spec.digest) or self._store.experience(info.name)
-        estimate = TaskEstimate(task.spec.name, info.name, listed, have, reused, calls)
+        estimate = TaskEstimate(task.spec.name, info.name, listed, sum(have), reused, calls)
         if known is None:
             return estimate
         most = spec.max_in_flight.get(info.name, self._most_in_flight)

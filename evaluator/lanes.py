@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -34,7 +34,7 @@ from hooke.types import SampleOutcome
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
-    """A task with a model, and what was known of it when the run was taken up.
+    """A task with a model, one answer to each sample, and what was known of it when the run was taken up.
 
     Attributes:
         outcomes: of the predictions on disk, by sample id.
@@ -112,6 +112,7 @@ class LaneWorker:
         else:
             answer = await self._ask(lane, sample)
         result = await on(self._threads, score, lane.question.spec, sample, answer.prediction, answer.labels)
+        result = replace(result, repeat=lane.question.repeat)
         await asyncio.wrap_future(self._store.add_score(lane.task, result, self._code_tag))
 
     async def _ask(self, lane: Lane, sample: Sample) -> Answer:
@@ -130,7 +131,8 @@ class LaneWorker:
 
     def _recall(self, lane: Lane, sample: Sample) -> Answer:
         """Read what is on disk."""
-        prediction = self._store.predictions(lane.task, sample.sample_id)[lane.question.model]
+        question = lane.question
+        prediction = self._store.predictions(lane.task, sample.sample_id, question.repeat)[question.model]
         return Answer(prediction, read_mask(self._store.folder(lane.task.evaluation_id), prediction))
 
 

@@ -29,6 +29,11 @@ class OpenTask:
     examples: tuple[tuple[bytes, str], ...]
     imported: tuple[Imported, ...] = ()
 
+    @property
+    def answer_count(self) -> int:
+        """Answers that a model is asked for."""
+        return self.spec.repeats * len(self.dataset)
+
 
 def suite_of(spec: RunSpec) -> Suite:
     """Read the suite of a run.

@@ -331,6 +331,8 @@ class ModelSummary:
         trivial_count: samples where truth and answer are both empty.
         robustness: None where the task has no faults of acquisition.
         usage: None where it is not known, as before the report is written.
+        stability: share of the samples whose answers were all the same; None where each is asked about once.
+            The counts and `sample_count` are then of answers.
     """
 
     model: str
@@ -345,6 +347,7 @@ class ModelSummary:
     trivial_count: int = 0
     robustness: Robustness | None = None
     usage: Usage | None = None
+    stability: Estimate | None = None
 
     @property
     def coverage(self) -> float:

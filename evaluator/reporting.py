@@ -62,7 +62,10 @@ def _summary(
     store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mapping[str, Any], family: int
 ) -> TaskSummary:
     # Scores first: a run that goes on may add samples with their scores between the one and the other.
-    scores = {model: store.scores(task, model) for model in task.models}
+    scores = {
+        model: [score for score in store.scores(task, model, None) if score.repeat < spec.answers_of(model)]
+        for model in task.models
+    }
     summary = summarise(
         spec,
         datasets.get(task.name, {}).get("name", spec.dataset.loader),
@@ -73,7 +76,9 @@ def _summary(
     )
     # Of a run that was stopped only some samples are known; coverage is of the whole dataset all the same.
     count = summary.sample_count if task.sample_count is None else task.sample_count
-    models = tuple(replace(model, sample_count=count) for model in summary.models)
+    models = tuple(
+        replace(model, sample_count=count * spec.answers_of(model.model)) for model in summary.models
+    )
     return replace(summary, sample_count=count, models=models)
 
 

@@ -31,7 +31,7 @@ from evaluator.suites import Suite
 from evaluator.threads import on
 from hooke.aio import AsyncClient
 from hooke.errors import DeadlineExceededError, HookeError, ResourceExhaustedError, UnavailableError
-from hooke.types import EvaluationState, ModelInfo
+from hooke.types import EvaluationState, ModelInfo, SampleOutcome
 
 log = structlog.get_logger("hooke.evaluator.runner")
 
@@ -192,23 +192,24 @@ class Runner:
                 asker: Answering = askers.get(model, Silence())
                 if model in tables and prepared.run.spec.asks_models:
                     asker = ImportedAsker(tables[model], await self._identity(task, model, of_task=True))
-                lanes.append(
+                lanes += [
                     Lane(
                         task,
-                        Question(opened.spec, model, opened.examples),
+                        Question(opened.spec, model, opened.examples, repeat),
                         catalogue,
                         asker,
-                        outcomes=await on(self._threads, self._store.outcomes, task, model),
-                        scored=await self._scored(prepared, task, model),
+                        outcomes=await on(self._threads, self._store.outcomes, task, model, repeat),
+                        scored=await self._scored(prepared, task, model, repeat),
                     )
-                )
+                    for repeat in range(opened.spec.answers_of(model))
+                ]
         return lanes
 
-    async def _scored(self, prepared: _Prepared, task: TaskRecord, model: str) -> frozenset[str]:
+    async def _scored(self, prepared: _Prepared, task: TaskRecord, model: str, repeat: int) -> frozenset[str]:
         """Samples whose score stays as it is."""
         if not prepared.run.spec.asks_models:
             return frozenset()
-        return await on(self._threads, self._store.scored, task, model, prepared.code_tag)
+        return await on(self._threads, self._store.scored, task, model, prepared.code_tag, repeat)
 
     async def _askers(self, prepared: _Prepared, control: Control) -> Mapping[str, Asker]:
         """What asks each model that is to be asked."""
@@ -233,7 +234,7 @@ class Runner:
                 share,
                 self._limits.call_timeout_s,
                 await self._identity(prepared.tasks[places[0]], model, of_task=False),
-                _most_failed(spec, sum(len(prepared.opened[place].dataset) for place in places)),
+                _most_failed(spec, sum(prepared.opened[place].answer_count for place in places)),
                 earlier,
             )
         return askers
@@ -261,7 +262,7 @@ class Runner:
         run = prepared.run
         whole = provenance.of_datasets(self._store, prepared.tasks, run.provenance)
         self._store.set_provenance(run.evaluation_id, whole).result()
-        ending = _ending(self._store, run, prepared.tasks, control)
+        ending = _ending(self._store, prepared, control)
         run = replace(run, provenance=whole)
         summary = summary_of(self._store, run, prepared.suite, ending.state)
         write_run_report(self._store, run, summary, prepared.opened, control)
@@ -276,9 +277,10 @@ def _most_failed(spec: RunSpec, sample_count: int) -> int | None:
     return min(bounds, default=None)
 
 
-def _ending(store: RunStore, run: RunRecord, tasks: Sequence[TaskRecord], control: Control) -> Ending:
+def _ending(store: RunStore, prepared: _Prepared, control: Control) -> Ending:
     """What the outcomes of the samples make of a run."""
-    progress = store.evaluation(run).task_progress
+    tasks = prepared.tasks
+    progress = store.evaluation(prepared.run).task_progress
     total = sum(task.sample_count or 0 for task in progress)
     failed = sum(task.failed_count for task in progress)
     done = sum(task.done_count for task in progress)
@@ -293,11 +295,28 @@ def _ending(store: RunStore, run: RunRecord, tasks: Sequence[TaskRecord], contro
         return Ending(EvaluationState.CANCELLED, message)
     if done < total:
         messages += [f"{total - done} of {total} samples were not asked.", *control.why_stopped()]
+    missing = _missing_repeats(store, prepared)
+    if missing:
+        messages.append(f"{missing} further answers to samples failed or were not asked for.")
     if not messages:
         return Ending(EvaluationState.SUCCEEDED)
     nothing = done == failed
     state = EvaluationState.FAILED if nothing else EvaluationState.PARTIALLY_SUCCEEDED
     return Ending(state, " ".join([*messages, again]))
+
+
+def _missing_repeats(store: RunStore, prepared: _Prepared) -> int:
+    """Answers beyond the first one to each sample that there are none of."""
+    missing = 0
+    for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
+        for model in task.models:
+            first, *further = (
+                Counter(store.outcomes(task, model, repeat).values())
+                for repeat in range(opened.spec.answers_of(model))
+            )
+            there = sum(outcomes.total() - outcomes[SampleOutcome.FAILED] for outcomes in further)
+            missing += first.total() * len(further) - there
+    return missing
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -138,6 +138,8 @@ class TaskSpec(BaseModel):
         corruption: faults of acquisition, one or a list: every image comes clean and with each of them in
             each of its severities, and the report says how much of the headline metric is left.
         references: figures that others published for the same question.
+        repeats: times that a model is asked about each sample, 1 to 20: the figures are over all answers,
+            with samples as clusters, and the report says how stable they are. A model that draws draws anew.
         headline: the metric to look at first; by default the one of `HEADLINES`.
         slices: axes by which results are broken down: those of the loader, and "objects" (how many there
             are, in five ranges). Empty: every axis that the data has.
@@ -155,6 +157,7 @@ class TaskSpec(BaseModel):
     imported: tuple[ImportSpec, ...] = ()
     corruption: Annotated[tuple[CorruptionSpec, ...], BeforeValidator(one_or_several)] = ()
     references: tuple[ReferenceSpec, ...] = ()
+    repeats: Annotated[int, Field(ge=1, le=20)] = 1
     headline: str = ""
     slices: tuple[str, ...] = ()
 
@@ -200,6 +203,8 @@ class TaskSpec(BaseModel):
         repeated = _repeated([spec.kind for spec in self.corruption])
         if repeated:
             raise ValueError(f"corruption: {repeated!r} stands twice")
+        if self.corruption and self.repeats > 1:
+            raise ValueError("corruption: the faults of a task with repeats cannot be told from chance")
         if self.corruption and self.imported:
             raise ValueError("corruption: imported predictions were made of other images")
         taken = sorted({FAULT_AXIS, SEVERITY_AXIS} & set(self.dataset.axes))
@@ -216,6 +221,10 @@ class TaskSpec(BaseModel):
             raise ValueError(f"prompt.version: one of {', '.join(QUESTION_VERSIONS)}")
         elif prompt.answer_mode is not None:
             raise ValueError("prompt.answer_mode: questions in words are answered in words")
+
+    def answers_of(self, model: str) -> int:
+        """Answers of a model to each sample; there is one of an imported one."""
+        return 1 if any(table.model == model for table in self.imported) else self.repeats
 
     @property
     def headline_metric(self) -> str:

@@ -57,6 +57,7 @@ def _task(task: TaskSummary) -> list[str]:
         *(["### Published figures", REFERENCE_MEANING, _references(task)] if task.references else []),
         *(["### Which models differ", COMPARISON_MEANING, _comparisons(task)] if task.comparisons else []),
         *(["### Cost against quality", COST_MEANING, _costs(task)] if has_costs(task) else []),
+        *(_stability(model.model, model.stability) for model in ranked(task) if model.stability),
         *(["### Robustness", _text(robustness.meaning(task)), _robustness(task)] if faults else []),
         "### All metrics",
         _all_metrics(task),
@@ -84,6 +85,11 @@ def _leaderboard(task: TaskSummary) -> str:
         for model in ranked(task)
     ]
     return _table(head, rows)
+
+
+def _stability(model: str, stability: Estimate) -> str:
+    share = _estimate(stability)
+    return f"{_text(model)} gave the same answer every time to {share} of the samples; counts are of answers."
 
 
 def _references(task: TaskSummary) -> str:

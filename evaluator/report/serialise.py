@@ -94,7 +94,8 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
         axis: {value: _estimates(estimates) for value, estimates in values.items()}
         for axis, values in content["by_slice"].items()
     }
-    robustness, usage = content.get("robustness"), content.get("usage")  # reports of before know of none
+    # Reports of before know of none of these.
+    robustness, usage, stability = (content.get(name) for name in ("robustness", "usage", "stability"))
     return ModelSummary(
         **{
             **content,
@@ -103,6 +104,7 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
             "by_slice": by_slice,
             "robustness": None if robustness is None else _robustness(robustness),
             "usage": None if usage is None else Usage(**usage),
+            "stability": None if stability is None else Estimate(**stability),
         }
     )
 

@@ -25,12 +25,15 @@ tasks:
 
 
 class Provider(FakeAnswerer):
-    """Always counts three; every answer costs the same, 100 tokens in and 2 out.
+    """Counts three; every answer costs the same, 100 tokens in and 2 out.
 
     Args:
         cost_micro_usd: of each answer; None: its price is not known.
         version: what it says that answered; its card does not say that.
         temperature: what it says that it was asked with.
+
+    Attributes:
+        replies: what it says, in turn.
     """
 
     name: ClassVar[str] = "provider"
@@ -38,10 +41,11 @@ class Provider(FakeAnswerer):
     def __init__(
         self, cost_micro_usd: int | None = 250, version: str = "2026-11", temperature: float | None = 0.0
     ) -> None:
-        super().__init__(lambda task: "Count: 3")
+        super().__init__(lambda task: self.replies[len(self.asked) % len(self.replies)])
         self.cost_micro_usd = cost_micro_usd
         self.version = version
         self.temperature = temperature
+        self.replies = ("Count: 3",)
 
     def load(self) -> ModelCard:
         return replace(super().load(), version="latest", remote=True)
