@@ -45,7 +45,9 @@ MINORS = sorted(
 
 TEXT = {"type": "string"}
 CUSTOM = {
+    "PrometheusRule": {"groups": {"type": "array"}},
     "ServiceMonitor": {
+        "jobLabel": TEXT,
         "selector": {"type": "object", "required": ["matchLabels"]},
         "endpoints": {
             "type": "array",

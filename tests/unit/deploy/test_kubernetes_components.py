@@ -99,6 +99,21 @@ def test_every_server_is_monitored() -> None:
     assert found == SETTINGS.keys()
 
 
+# Alerts and dashboards are those of deploy/observability, whose labels the monitor gives.
+def test_alerts_and_dashboards_are_there() -> None:
+    documents = build(EVERYTHING[0])
+    (monitor,) = of_kind(documents, "ServiceMonitor")
+    (rule,) = of_kind(documents, "PrometheusRule")
+    (dashboards,) = (one for one in of_kind(documents, "ConfigMap") if name_of(one) == "hooke-dashboards")
+    alerts = yaml.safe_load((ROOT / "deploy/observability/alerts.yml").read_text())
+    assert rule["spec"] == alerts, "copy the groups into components/monitoring/alerts.yaml"
+    files = (ROOT / "deploy/observability/dashboards").glob("*.json")
+    assert dashboards["data"] == {file.name: file.read_text() for file in files}
+    for service in of_kind(documents, "Service"):
+        if "metrics" in {port["name"] for port in service["spec"]["ports"]}:
+            assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "hooke"
+
+
 # The documentation says how to make every secret, with its keys.
 def test_secrets_are_documented() -> None:
     text = (ROOT / "docs" / "operating.md").read_text()
