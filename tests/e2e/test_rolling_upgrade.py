@@ -129,7 +129,7 @@ def replace(stack: Stack, name: str) -> float:
     return time.monotonic() - began
 
 
-# A model with two replicas is upgraded without a failed request, and nobody even has to ask again: the gateway
+# A model with two replicas is upgraded without a failed request, and nobody has to ask again: the gateway
 # hears that a replica is about to stop while that still answers, and takes to it again when it is back.
 def test_replicas(stack: Stack) -> None:
     with load(stack.address, retries=False) as asked:
