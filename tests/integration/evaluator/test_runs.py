@@ -465,7 +465,7 @@ async def test_several_models_through_the_gateway(tmp_path: Path) -> None:
         only = await lab.run(request_id="only", models=["other"], reuse_answers=False)
         assert only.models == ("other",)
         await two.server.stop(0)
-        broken = await lab.run(request_id="broken", models=["model", "other"])
+        broken = await lab.run(request_id="broken", models=["model", "other"], reuse_answers=False)
         assert broken.state is EvaluationState.PARTIALLY_SUCCEEDED
         counts = {(p.task, p.model): (p.scored_count, p.failed_count) for p in broken.task_progress}
         assert counts == {
