@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from evaluator.control import Control
 from evaluator.growth import check_growth
@@ -24,6 +25,10 @@ log = structlog.get_logger("hooke.evaluator.supervisor")
 
 WATCH_INTERVAL_S = 0.25
 """Least time between two messages of a watch: a few a second are enough for a person."""
+_LOOK_INTERVAL_S = 15.0
+"""Between two looks for runs that another evaluator of the same database has left behind."""
+_AFAR_INTERVAL_S = 1.0
+"""Between two looks at a run that is not carried out here."""
 
 _TAKEN_UP_AGAIN = (
     EvaluationState.PARTIALLY_SUCCEEDED,
@@ -76,19 +81,44 @@ class Supervisor:
         self._places = asyncio.Semaphore(most_runs)
         self._creating = asyncio.Lock()
         self._live: dict[str, _Live] = {}
+        self._looking: asyncio.Task[None] | None = None
         self._closing = False
 
     async def start(self) -> None:
-        """Take up again what an earlier process left unfinished."""
+        """Take up again what an earlier process, or another evaluator of the database, left unfinished."""
+        await self._take_up_left()
+        if self._store.shared:
+            self._looking = asyncio.create_task(self._keep_looking())
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL_S)
+            try:
+                await self._take_up_left()
+            except SQLAlchemyError as error:  # it will be back
+                log.warning("the database cannot be read", error=type(error).__name__)
+
+    async def _take_up_left(self) -> None:
         for evaluation_id in await on(self._threads, self._store.unfinished):
+            if evaluation_id in self._live or await self._is_afar(evaluation_id):
+                continue
             run = await self._run(evaluation_id)
             live = self._take_up(evaluation_id)
             if run.state is EvaluationState.CANCELLING:
                 live.control.cancel()
 
+    async def _is_afar(self, evaluation_id: str) -> bool:
+        """Whether another evaluator carries a run out, or has it waiting."""
+        if not self._store.shared or evaluation_id in self._live:
+            return False
+        claimed = await on(self._threads, self._store.claimed, evaluation_id)
+        return claimed and evaluation_id not in self._live
+
     async def stop(self, grace_s: float) -> None:
         """Interrupt every run; what is in flight after `grace_s` is abandoned. They stay unfinished."""
         self._closing = True
+        if self._looking is not None:
+            self._looking.cancel()
         lives = list(self._live.values())
         for live in lives:
             live.control.interrupt()
@@ -108,7 +138,8 @@ class Supervisor:
             suite_name: name of its suite.
 
         Raises:
-            InvalidRequestError: there is a run of this request id that is of something else; see `growth`.
+            InvalidRequestError: there is a run of this request id that is of something else, see `growth`, or
+                that another evaluator of the database would have to take up.
             DrainingError: the evaluator is shutting down.
         """
         evaluation_id = evaluation_id_of(spec.request_id)
@@ -152,6 +183,9 @@ class Supervisor:
             live.control.interrupt()
             live.change()
             await asyncio.wait([live.task])
+        if not await asyncio.wrap_future(self._store.claim(run.evaluation_id)):
+            text = "is of an evaluation that is with another evaluator, or in its folder: ask that one"
+            raise InvalidRequestError.of_field("request_id", text)
         if spec != run.spec:
             await asyncio.wrap_future(self._store.set_spec(run.evaluation_id, spec, suite_name))
         if spec.sample_limit != run.spec.sample_limit:
@@ -168,7 +202,14 @@ class Supervisor:
         return await on(self._threads, self._store.evaluation, await self._run(evaluation_id))
 
     async def cancel(self, evaluation_id: str) -> Evaluation:
-        """Ask a run to stop. Raises UnknownEvaluationError."""
+        """Ask a run to stop.
+
+        Raises:
+            UnknownEvaluationError: there is none of this id.
+            InvalidRequestError: another evaluator of the database carries it out.
+        """
+        if await self._is_afar(evaluation_id):
+            raise InvalidRequestError.of_field("evaluation_id", "is with another evaluator: cancel it there")
         live = self._live.get(evaluation_id)
         await asyncio.sleep(0)  # a task that is cancelled before its first step does not even clean up
         if live is not None and live.control.cancel():
@@ -198,6 +239,9 @@ class Supervisor:
                 return
             if self._closing:
                 raise DrainingError("the evaluator is shutting down; watch again", retry_after_s=1.0)
+            if live is None and self._store.shared:  # another evaluator has it, or somebody will soon
+                await asyncio.sleep(_AFAR_INTERVAL_S)
+                continue
             if live is None:
                 raise InternalError("the evaluation has stopped; create it again to take it up")
             await live.wait_beyond(version)
@@ -212,6 +256,9 @@ class Supervisor:
 
     async def _carry_out(self, evaluation_id: str, live: _Live) -> None:
         try:
+            if not await asyncio.wrap_future(self._store.claim(evaluation_id)):
+                log.info("with another evaluator", evaluation_id=evaluation_id)
+                return
             async with self._places:
                 live.started = True
                 if live.control.interrupted:
@@ -230,8 +277,11 @@ class Supervisor:
             log.exception("run lost", evaluation_id=evaluation_id)
             raise
         finally:
-            del self._live[evaluation_id]
-            live.change()
+            try:
+                await asyncio.wrap_future(self._store.give_back(evaluation_id))
+            finally:
+                del self._live[evaluation_id]
+                live.change()
 
     async def _move(self, evaluation_id: str, state: EvaluationState, message: str = "") -> None:
         await asyncio.wrap_future(self._store.set_state(evaluation_id, state, message))

@@ -64,12 +64,12 @@ async def port_of(stderr: asyncio.StreamReader) -> int:
 
 
 @asynccontextmanager
-async def evaluator(gateway: str, runs_dir: Path) -> AsyncIterator[Process]:
-    """Start `python -m evaluator` on a free port; killed at the end if it still runs."""
+async def evaluator(gateway: str, runs_dir: Path, **more: str) -> AsyncIterator[Process]:
+    """Start `python -m evaluator` on a free port, with more variables; killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "evaluator"),
         cwd=ROOT,
-        env=environment_of(gateway, runs_dir),
+        env={**environment_of(gateway, runs_dir), **more},
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
