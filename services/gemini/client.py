@@ -14,9 +14,9 @@ import structlog
 from google import genai
 from google.genai import types
 from google.genai.errors import APIError
-from pydantic import SecretStr
 
 from runtime.provider_images import ProviderImage
+from runtime.provider_model import ProviderReply
 from runtime.tasks import AskTask
 from services.gemini.errors import garbled, translate
 from services.gemini.replies import Reply
@@ -33,11 +33,12 @@ class GeminiClient:
     """The connections to the provider; belongs to one event loop.
 
     Args:
-        settings: of the service.
-        key: for the provider.
+        settings: of the service, with a key.
     """
 
-    def __init__(self, settings: GeminiSettings, key: SecretStr) -> None:
+    def __init__(self, settings: GeminiSettings) -> None:
+        key = settings.provider.key
+        assert key is not None, "without a key nothing can be asked"
         for name in ("google_genai", "httpx2", "httpcore2"):  # at lower levels they log what is sent and read
             logging.getLogger(name).setLevel(logging.WARNING)
         self._silence_s = settings.silence_s
@@ -60,7 +61,7 @@ class GeminiClient:
             ),
         )
 
-    async def ask(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Reply:
+    async def ask(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> ProviderReply:
         """Ask once; streams if the task has somebody who reads along.
 
         Raises:
@@ -85,7 +86,7 @@ class GeminiClient:
         except _STUMBLES as error:
             log.warning("an answer cannot be read", raised=type(error).__name__)
             raise garbled() from None
-        return reply
+        return reply.finished()
 
     async def aclose(self) -> None:
         """Close the connections."""

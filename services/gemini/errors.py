@@ -7,6 +7,7 @@
 | 402, 400 FAILED_PRECONDITION, 403 BILLING_DISABLED: the project must pay | UpstreamQuotaExhaustedError |
 | 401, 403, 400 with a reason API_KEY_... | CredentialsRejectedError |
 | 404 | InvalidRequestError of `provider_model` |
+| 413 | ImageTooLargeError |
 | 408, 504, or silence | DeadlineExceededError |
 | 409, 499, 3xx, other 5xx | UpstreamFailedError |
 | other 4xx | InvalidRequestError |
@@ -27,8 +28,9 @@ from google.genai.errors import APIError
 from pydantic import SecretStr
 
 from hooke import errors
+from runtime.settings import PREFIX
 from services.gemini.requests import MODEL_FIELD
-from services.gemini.settings import KEY_SETTING
+from services.gemini.settings import KEY_NAME
 
 _TYPE = "type.googleapis.com/google.rpc."
 _USED_UP = ("credits are depleted", "spending cap", "spend cap")
@@ -131,7 +133,8 @@ def _of_reply(reply: _ErrorReply, provider_model: str) -> errors.HookeError:
             MODEL_FIELD, f"Gemini has no {provider_model!r} for this service: {reply.message}"
         )
     if 400 <= reply.code < 500 and reply.code not in (*_TOO_LATE, *_OF_THE_WAY):
-        return errors.InvalidRequestError(f"Gemini does not take the request ({where}): {reply.message}")
+        refused = errors.ImageTooLargeError if reply.code == 413 else errors.InvalidRequestError
+        return refused(f"Gemini does not take the request ({where}): {reply.message}")
     failure = errors.DeadlineExceededError if reply.code in _TOO_LATE else errors.UpstreamFailedError
     return failure(f"Gemini failed ({where})", retry_after_s=reply.retry_after_s)
 
@@ -145,7 +148,8 @@ def _of_account(reply: _ErrorReply, where: str) -> errors.HookeError | None:
         )
     if reply.code in (401, 403) or any(reason.startswith("API_KEY_") for reason in reply.reasons):
         return errors.CredentialsRejectedError(
-            f"Google does not accept this service's key ({where}); the operator must set {KEY_SETTING} anew"
+            f"Google does not accept this service's key ({where}); the operator must set it anew: "
+            f"{PREFIX}{KEY_NAME}"
         )
     return None
 

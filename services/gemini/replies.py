@@ -6,6 +6,7 @@ from google.genai.types import Candidate, GenerateContentResponse
 
 from hooke import errors
 from hooke.types import FinishReason, TokenUsage
+from runtime.provider_model import ProviderReply
 from runtime.tasks import Emitter
 from services.gemini.errors import garbled
 
@@ -96,6 +97,10 @@ class Reply:
         if self.usage is not None or self.model_version is not None:
             raise errors.UpstreamRefusedError("Gemini gave no answer, and does not say why")
         raise garbled()
+
+    def finished(self) -> ProviderReply:
+        """The whole reply; raises as `finish_reason`."""
+        return ProviderReply(self.text, self.finish_reason, self.model_version or "", self.usage)
 
 
 def _refused(message: str, reason: str) -> errors.UpstreamRefusedError:

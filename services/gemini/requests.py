@@ -11,7 +11,7 @@ from typing import Any
 from hooke.errors import InvalidRequestError
 from hooke.types import UsedParameter
 from runtime.decoding import Sampling
-from runtime.provider_images import ProviderImage, ProviderLimits, encode
+from runtime.provider_images import ProviderImage, ProviderLimits
 from runtime.tasks import AskTask, Turn
 from services.gemini.parameters import GeminiParameters
 from services.gemini.settings import GeminiSettings
@@ -54,13 +54,14 @@ def choose(parameters: GeminiParameters, settings: GeminiSettings) -> Choices:
         InvalidRequestError: the provider's model is not one of those that are offered.
     """
     model = parameters.provider_model or settings.gemini_model
-    if model not in settings.offered:
+    offered = settings.provider.offered
+    if model not in offered:
         raise InvalidRequestError.of_field(
-            MODEL_FIELD, f"{model!r} is not offered here; choose of {', '.join(settings.offered)}"
+            MODEL_FIELD, f"{model!r} is not offered here; choose of {', '.join(offered)}"
         )
     decoding = parameters.decoding
     sampling = decoding.sampling(_PROVIDERS_OWN)
-    if decoding.decoding_preset is None and not settings.takes_sampling(model):
+    if decoding.decoding_preset is None and not settings.provider.takes_sampling(model):
         sampling = Sampling(decoding.temperature, decoding.top_p)
     limit = decoding.max_output_token_count or settings.gemini_max_output_token_count
     threshold = settings.gemini_safety_threshold
@@ -91,16 +92,15 @@ def choose(parameters: GeminiParameters, settings: GeminiSettings) -> Choices:
     return Choices(model, config, tuple(used))
 
 
-def encode_images(task: AskTask, settings: GeminiSettings) -> list[ProviderImage]:
-    """The images of all turns as they are sent; the more there are, the fewer bytes each may have."""
+def image_limits(image_count: int, settings: GeminiSettings) -> ProviderLimits:
+    """What may be sent of each of so many images; the more there are, the fewer bytes each may have."""
     side = settings.gemini_max_side_px
-    limits = ProviderLimits(
+    return ProviderLimits(
         max_side_px=side,
         max_pixels=side**2,
-        max_bytes=min(_MOST_BYTES_OF_IMAGE, _MOST_BYTES_OF_IMAGES // max(1, len(task.images))),
+        max_bytes=min(_MOST_BYTES_OF_IMAGE, _MOST_BYTES_OF_IMAGES // max(1, image_count)),
         jpeg_quality=settings.jpeg_quality,
     )
-    return [encode(image, limits) for image in task.images]
 
 
 def contents_of(task: AskTask, images: Sequence[ProviderImage]) -> list[dict[str, Any]]:

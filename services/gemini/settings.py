@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, SecretStr
 
-from runtime.settings import PREFIX, Port, RemoteServerSettings, secret_of
+from runtime.provider_settings import Address, Names, Provider, ProviderSettings
+from runtime.settings import Port, secret_of
 
-KEY_SETTING = f"{PREFIX}GEMINI_API_KEY"
-"""The variable that holds the key."""
-
-Names = Annotated[tuple[str, ...], NoDecode]
-"""Written in the environment as one text, with commas between."""
+KEY_NAME = "GEMINI_API_KEY"
+"""The variable that holds the key, without its prefix."""
 
 
-class GeminiSettings(RemoteServerSettings):
+class GeminiSettings(ProviderSettings):
     """The settings of every proxy, and those of this one."""
 
     port: Port = 50057
@@ -30,7 +25,7 @@ class GeminiSettings(RemoteServerSettings):
     what is missing."""
     gemini_api_key_file: Path | None = None
     """File that the key stands in, instead of the variable."""
-    gemini_base_url: str = "https://generativelanguage.googleapis.com"
+    gemini_base_url: Address = "https://generativelanguage.googleapis.com"
     """Where the provider's API begins, without its version."""
     gemini_api_version: Annotated[str, Field(pattern=r"^v\d+(alpha|beta)?\d*$")] = "v1"
     """Version of the API. v1 is the stable one and has all that is asked of it here; names of models that end
@@ -53,42 +48,15 @@ class GeminiSettings(RemoteServerSettings):
     """From which probability of harm on the provider blocks a question or its answer. High only: the words of
     pathology and microbiology set off stricter filters."""
 
-    @field_validator("gemini_models", "gemini_sampling_models", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name for part in value.split(",") if (name := part.strip()))
-        return value
-
-    @field_validator("gemini_base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-            raise ValueError(
-                "an address such as https://proxy.example/gemini is expected, without a password"
-            )
-        return value.rstrip("/")
-
-    @model_validator(mode="after")
-    def _key_is_there(self) -> Self:
-        _ = self.api_key  # a file that cannot be read is an error before any port opens
-        return self
-
     @cached_property
-    def api_key(self) -> SecretStr | None:
-        """The key, from wherever it is set.
-
-        Raises:
-            SettingsError: it is set twice, or its file cannot be read or is empty.
-        """
-        return secret_of("GEMINI_API_KEY", self.gemini_api_key, self.gemini_api_key_file)
-
-    @property
-    def offered(self) -> tuple[str, ...]:
-        """The provider's models that requests may name; the default first."""
-        return tuple(dict.fromkeys((self.gemini_model, *self.gemini_models)))
-
-    def takes_sampling(self, provider_model: str) -> bool:
-        """Whether a model of the provider can be told how to choose its words."""
-        return any(fnmatchcase(provider_model, pattern) for pattern in self.gemini_sampling_models)
+    def provider(self) -> Provider:
+        """Google, or whoever passes its API on."""
+        return Provider(
+            title="Gemini",
+            base_url=self.gemini_base_url,
+            key=secret_of(KEY_NAME, self.gemini_api_key, self.gemini_api_key_file),
+            key_name=KEY_NAME,
+            model=self.gemini_model,
+            models=self.gemini_models,
+            sampling_models=self.gemini_sampling_models,
+        )

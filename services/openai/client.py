@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import httpx2
 import openai
@@ -12,10 +12,10 @@ import structlog
 
 from hooke import errors
 from runtime.provider_images import ProviderImage
-from runtime.tasks import AskTask, RateLimits
+from runtime.provider_model import ProviderReply
+from runtime.tasks import AskTask
 from services.openai.errors import garbled, scrubbed, translate
 from services.openai.replies import (
-    Reply,
     read_completion,
     read_completion_stream,
     read_limits,
@@ -27,16 +27,10 @@ from services.openai.settings import OpenaiSettings
 
 log = structlog.get_logger("hooke.openai")
 
+Images = Sequence[ProviderImage]
+
 CONNECT_S = 10.0
 """Seconds for a connection; more would hide a wrong address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A reply, and what came along with it."""
-
-    reply: Reply
-    limits: RateLimits | None
 
 
 class OpenaiClient:
@@ -51,7 +45,8 @@ class OpenaiClient:
         for name in ("openai", "httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._settings = settings
-        self._key = None if settings.api_key is None else settings.api_key.get_secret_value()
+        key = settings.provider.key
+        self._key = None if key is None else key.get_secret_value()
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # servers that need no key ignore it; the SDK wants one
             base_url=settings.openai_base_url,
@@ -72,7 +67,7 @@ class OpenaiClient:
         """Close the connections."""
         await self._client.close()
 
-    async def ask(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
+    async def ask(self, task: AskTask, choices: Choices, images: Images) -> ProviderReply:
         """Ask once.
 
         Raises:
@@ -91,20 +86,26 @@ class OpenaiClient:
             log.warning("an answer cannot be read", exc_info=True)
             raise garbled() from None
 
-    async def _respond(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
+    async def _respond(
+        self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]
+    ) -> ProviderReply:
         request = responses_request(task, choices, images)
         if task.emit is None:
             raw = await self._responses.create(**request)
-            return Called(read_response(raw.parse()), read_limits(raw.headers))
+            return replace(read_response(raw.parse()), limits=read_limits(raw.headers))
         streamed = await self._responses.create(**request, stream=True)
         async with streamed.parse() as events:
-            return Called(await read_response_stream(events, task.emit), read_limits(streamed.headers))
+            reply = await read_response_stream(events, task.emit)
+        return replace(reply, limits=read_limits(streamed.headers))
 
-    async def _complete(self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]) -> Called:
+    async def _complete(
+        self, task: AskTask, choices: Choices, images: Sequence[ProviderImage]
+    ) -> ProviderReply:
         request = chat_request(task, choices, images, from_vendor=self._settings.from_vendor)
         if task.emit is None:
             raw = await self._completions.create(**request)
-            return Called(read_completion(raw.parse()), read_limits(raw.headers))
+            return replace(read_completion(raw.parse()), limits=read_limits(raw.headers))
         streamed = await self._completions.create(**request, stream=True)
         async with streamed.parse() as chunks:
-            return Called(await read_completion_stream(chunks, task.emit), read_limits(streamed.headers))
+            reply = await read_completion_stream(chunks, task.emit)
+        return replace(reply, limits=read_limits(streamed.headers))

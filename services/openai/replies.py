@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hooke.errors import UpstreamRefusedError
 from hooke.types import FinishReason, TokenUsage
+from runtime.provider_model import ProviderReply
 from runtime.tasks import RateLimits
 from services.openai.errors import garbled, of_code
 
@@ -18,21 +18,7 @@ if TYPE_CHECKING:
     from openai.types.responses import Response, ResponseStreamEvent, ResponseUsage
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer of the provider."""
-
-    text: str
-    finish_reason: FinishReason
-    model: str
-    """What the provider says answered; may be empty."""
-    usage: TokenUsage | None
-    """Without its price."""
-    written_token_count: int = 0
-    """Input tokens that the provider keeps for later questions."""
-
-
-def read_response(response: Response) -> Reply:
+def read_response(response: Response) -> ProviderReply:
     """Read an answer of the Responses API.
 
     Raises:
@@ -47,7 +33,7 @@ def read_response(response: Response) -> Reply:
         raise refused()
     if reason is None and response.status != "completed":
         raise garbled()
-    return Reply(
+    return ProviderReply(
         "".join(part.text for part in parts if part.type == "output_text"),
         FinishReason.STOP if reason is None else FinishReason.LENGTH,
         response.model or "",
@@ -57,7 +43,7 @@ def read_response(response: Response) -> Reply:
 
 async def read_response_stream(
     events: AsyncIterable[ResponseStreamEvent], emit: Callable[[str], None]
-) -> Reply:
+) -> ProviderReply:
     """Read an answer of the Responses API piece by piece; raises as `read_response`."""
     async for event in events:
         if event.type == "response.output_text.delta":
@@ -69,12 +55,12 @@ async def read_response_stream(
     raise garbled()
 
 
-def read_completion(completion: ChatCompletion) -> Reply:
+def read_completion(completion: ChatCompletion) -> ProviderReply:
     """Read an answer of the Chat Completions API; raises as `read_response`."""
     choice = completion.choices[0]
     if choice.message.refusal:
         raise refused()
-    return Reply(
+    return ProviderReply(
         choice.message.content or "",
         _finish_reason(choice.finish_reason),
         completion.model or "",
@@ -84,7 +70,7 @@ def read_completion(completion: ChatCompletion) -> Reply:
 
 async def read_completion_stream(
     chunks: AsyncIterable[ChatCompletionChunk], emit: Callable[[str], None]
-) -> Reply:
+) -> ProviderReply:
     """Read an answer of the Chat Completions API piece by piece; raises as `read_response`."""
     pieces: list[str] = []
     reason, model, usage = None, "", None
@@ -98,7 +84,7 @@ async def read_completion_stream(
                 pieces.append(choice.delta.content)
                 emit(choice.delta.content)
             reason = choice.finish_reason or reason
-    return Reply("".join(pieces), _finish_reason(reason), model, *_completion_usage(usage))
+    return ProviderReply("".join(pieces), _finish_reason(reason), model, *_completion_usage(usage))
 
 
 def refused() -> UpstreamRefusedError:

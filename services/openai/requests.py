@@ -54,15 +54,16 @@ def choose(parameters: OpenaiParameters, settings: OpenaiSettings) -> Choices:
             and the Responses API is spoken, which has none.
     """
     model = parameters.provider_model or settings.openai_model
-    if model not in settings.offered:
+    offered = settings.provider.offered
+    if model not in offered:
         raise InvalidRequestError.of_field(
-            "openai.provider_model", f"{model!r} is not offered here; choose of {', '.join(settings.offered)}"
+            "openai.provider_model", f"{model!r} is not offered here; choose of {', '.join(offered)}"
         )
     decoding = parameters.decoding
     if decoding.seed is not None and settings.openai_api == "responses":
         raise InvalidRequestError.of_field("openai.decoding.seed", "the Responses API takes no seed")
     sampling = decoding.sampling(_PROVIDERS_OWN)
-    if decoding.decoding_preset is None and not settings.takes_sampling(model):
+    if decoding.decoding_preset is None and not settings.provider.takes_sampling(model):
         sampling = Sampling(decoding.temperature, decoding.top_p)
     limit = decoding.max_output_token_count or settings.openai_max_output_token_count
     used = [

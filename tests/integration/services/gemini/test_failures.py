@@ -55,7 +55,7 @@ REFUSALS = {
     "rate limit": (gemini.too_many(MINUTE), errors.UpstreamRateLimitedError),
     "bad request": (gemini.error(400, "INVALID_ARGUMENT", "No."), errors.InvalidRequestError),
     "unknown model": (gemini.error(404, "NOT_FOUND", "No."), errors.InvalidRequestError),
-    "too large": (gemini.error(413, "INVALID_ARGUMENT", "No."), errors.InvalidRequestError),
+    "too large": (gemini.error(413, "INVALID_ARGUMENT", "No."), errors.ImageTooLargeError),
     "internal": (gemini.error(500, "INTERNAL", "No."), errors.UpstreamFailedError),
     "overloaded": (gemini.error(503, "UNAVAILABLE", "No."), errors.UpstreamFailedError),
     "late": (gemini.error(504, "DEADLINE_EXCEEDED", "No."), errors.DeadlineExceededError),

@@ -63,7 +63,7 @@ ROWS = [
     ),
     (refusal(404, "NOT_FOUND"), errors.InvalidRequestError),
     (refusal(400, "INVALID_ARGUMENT"), errors.InvalidRequestError),
-    (refusal(413, "INVALID_ARGUMENT"), errors.InvalidRequestError),
+    (refusal(413, "INVALID_ARGUMENT"), errors.ImageTooLargeError),
     (refusal(408, "DEADLINE_EXCEEDED"), errors.DeadlineExceededError),
     (refusal(499, "CANCELLED"), errors.UpstreamFailedError),
     (refusal(500, "INTERNAL"), errors.UpstreamFailedError),

@@ -14,9 +14,10 @@ from hooke import codecs, errors
 from hooke.images import Micrograph
 from hooke.types import RenderedImage, TurnRole, UsedParameter
 from runtime.decoding import Decoding
+from runtime.provider_images import ProviderImage, encode
 from runtime.tasks import AskTask, Turn
 from services.gemini.parameters import GeminiParameters
-from services.gemini.requests import Choices, choose, config_of, contents_of, encode_images
+from services.gemini.requests import Choices, choose, config_of, contents_of, image_limits
 from services.gemini.settings import GeminiSettings
 
 SAMPLED = "gemini-2.5-flash-lite"
@@ -33,6 +34,11 @@ def picture(height_px: int = 8, width_px: int = 10, *, noise: bool = False) -> M
 
 def question(*images: Micrograph, **fields: Any) -> AskTask:
     return AskTask(turns=(Turn(TurnRole.USER, "What is this?", images or (picture(),)),), **fields)
+
+
+def encoded(task: AskTask) -> list[ProviderImage]:
+    limits = image_limits(len(task.images), SETTINGS)
+    return [encode(image, limits) for image in task.images]
 
 
 def config(task: AskTask) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def test_conversation() -> None:
         ),
         instructions="Be brief.",
     )
-    contents = contents_of(task, encode_images(task, SETTINGS))
+    contents = contents_of(task, encoded(task))
     assert [content["role"] for content in contents] == ["user", "model", "user"]
     kinds = [[next(iter(part)) for part in content["parts"]] for content in contents]
     assert kinds == [["inline_data", "inline_data", "text"], ["text"], ["inline_data", "text"]]
@@ -89,7 +95,7 @@ def test_names() -> None:
     assert [setting.threshold for setting in taken.safety_settings] == (
         [types.HarmBlockThreshold.BLOCK_ONLY_HIGH] * 4
     )
-    for content in contents_of(task, encode_images(task, SETTINGS)):
+    for content in contents_of(task, encoded(task)):
         types.Content.model_validate(content)
 
 
@@ -151,14 +157,14 @@ def test_used_parameters() -> None:
 
 # An image is scaled down to what the provider looks at, and what it became is told.
 def test_image() -> None:
-    (image,) = encode_images(question(picture(4000, 1000)), SETTINGS)
+    (image,) = encoded(question(picture(4000, 1000)))
     assert Image.open(io.BytesIO(image.data)).size == (768, 3072)
     assert image.rendered == RenderedImage(768, 3072, "YX", "uint8", media_type="image/png")
 
 
 # Many images share what a request may weigh: each gets smaller before the provider refuses all of them.
 def test_many_images() -> None:
-    images = encode_images(question(*[picture(512, 512, noise=True)] * 40), SETTINGS)
+    images = encoded(question(*[picture(512, 512, noise=True)] * 40))
     assert sum(len(image.data) for image in images) < 14_000_000
     assert {image.media_type for image in images} == {"image/jpeg"}
 

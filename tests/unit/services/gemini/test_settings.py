@@ -20,14 +20,14 @@ def test_key(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     else:
         monkeypatch.setenv("HOOKE_GEMINI_API_KEY", KEY)
     settings = load_settings(GeminiSettings)
-    assert settings.api_key is not None
-    assert settings.api_key.get_secret_value() == KEY
+    assert settings.provider.key is not None
+    assert settings.provider.key.get_secret_value() == KEY
     assert KEY not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 
 # Without a key there are settings all the same: the service starts and says what is missing.
 def test_no_key() -> None:
-    assert GeminiSettings().api_key is None
+    assert GeminiSettings().provider.key is None
 
 
 # A file that is named has to hold a key, and the error names the variable.
@@ -41,7 +41,7 @@ def test_no_such_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOKE_GEMINI_MODEL", "gemini-x")
     monkeypatch.setenv("HOOKE_GEMINI_MODELS", "gemini-y, gemini-z,")
-    assert load_settings(GeminiSettings).offered == ("gemini-x", "gemini-y", "gemini-z")
+    assert load_settings(GeminiSettings).provider.offered == ("gemini-x", "gemini-y", "gemini-z")
 
 
 # An address with credentials, a path instead of a version, and no address at all are refused at the start.

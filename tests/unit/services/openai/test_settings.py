@@ -15,10 +15,10 @@ KEY = "sk-a-key"
 
 # The default model comes first and stands there once; lists are written with commas.
 def test_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert OpenaiSettings().offered == (OpenaiSettings().openai_model,)
+    assert OpenaiSettings().provider.offered == (OpenaiSettings().openai_model,)
     monkeypatch.setenv("HOOKE_OPENAI_MODEL", "gpt-4o")
     monkeypatch.setenv("HOOKE_OPENAI_MODELS", "gpt-6-sol, gpt-4o,")
-    assert load_settings(OpenaiSettings).offered == ("gpt-4o", "gpt-6-sol")
+    assert load_settings(OpenaiSettings).provider.offered == ("gpt-4o", "gpt-6-sol")
 
 
 # Patterns say which models can be told how to choose their words.
@@ -33,7 +33,7 @@ def test_offered(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_sampling_models(patterns: str, model: str, takes: bool) -> None:
     settings = OpenaiSettings.model_validate({"openai_sampling_models": patterns})
-    assert settings.takes_sampling(model) is takes
+    assert settings.provider.takes_sampling(model) is takes
 
 
 # OpenAI is told by its host; a slash at the end changes nothing.
