@@ -14,7 +14,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cellpose, evaluator_memory, forwarding, llava, metrics, proxies, sam, uploads, workers
+from benchmarks import (
+    cellpose,
+    evaluator,
+    evaluator_memory,
+    forwarding,
+    llava,
+    metrics,
+    proxies,
+    sam,
+    uploads,
+    workers,
+)
 from benchmarks.measure import Target, Times
 from benchmarks.processes import BrokenError
 
@@ -156,6 +167,14 @@ def _evaluator_memory_table(found: evaluator_memory.Memory) -> Table:
     )
 
 
+def _evaluator_table(found: evaluator.Evaluators) -> Table:
+    return _table(
+        f"Evaluating questions about images (load average {found.load:.1f})",
+        ("", "way", "samples / s"),
+        (("evaluator", row.way, row.samples_per_s) for row in found.rows),
+    )
+
+
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "forwarding": (forwarding.measure, _forwarding_table),
     "uploads": (uploads.measure, _uploads_table),
@@ -166,6 +185,7 @@ PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "llava": (llava.measure, _llava_table),
     "sam": (sam.measure, _sam_table),
     "metrics": (metrics.measure, _metrics_table),
+    "evaluator": (evaluator.measure, _evaluator_table),  # last: at first it takes a network
 }
 
 

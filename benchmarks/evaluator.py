@@ -1,0 +1,184 @@
+"""The evaluator before a model that only says yes, against inspect_ai with its mock model.
+
+Both read the same images, ask the same question about each, score the answers and keep them on disk. With the
+evaluator every question is a call to a model service; the mock model of inspect_ai is a function of its own
+process. The evaluator then writes a report with a page for each sample, which has a row of its own here: the
+viewer of inspect_ai is another program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import hooke
+from benchmarks.measure import Target
+from benchmarks.processes import BrokenError, module
+from hooke.types import EvaluationState
+
+_SAMPLES = 300
+_SIZE_PX = 128
+_ROUNDS = 3
+_LEAST_TIMES_FASTER = 5.0
+_INSPECT_AI = "inspect_ai==0.3.285"
+_ENVIRONMENT = Path(__file__).parents[1] / ".venv-inspect"
+_SUITE = """
+name: asked
+tasks:
+  - name: asked
+    kind: vqa
+    dataset: {loader: questions, table: questions.jsonl, image: "{image}", question: question, answer: answer}
+"""
+
+
+Run = Callable[[], Mapping[str, float]]
+"""Evaluates once, and says which part of it took how many seconds from the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How fast one of the two is, the median over the rounds."""
+
+    way: str
+    samples_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluators:
+    """What was measured; `load` is the mean number of processes that wanted a core in the minute before."""
+
+    rows: tuple[Row, ...]
+    load: float
+    targets: tuple[Target, ...]
+
+
+def measure() -> Evaluators:
+    """Measure both. Raises BrokenError where one does not start, as inspect_ai without a network at first."""
+    load = os.getloadavg()[0]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hooke-evaluators-")))
+        table = _write_questions(folder / "data")
+        runs = [
+            stack.enter_context(_hooke(folder)),
+            stack.enter_context(_inspect_ai(table, folder / "logs")),
+        ]
+        found: dict[str, list[float]] = defaultdict(list)
+        for number in range(_ROUNDS + 1):
+            for run in runs[number % 2 :] + runs[: number % 2]:
+                for way, seconds in run().items():
+                    found[way] += [_SAMPLES / seconds] if number else []  # the first round warms up
+        speeds = {way: statistics.median(values) for way, values in found.items()}
+    target = Target(
+        "samples / s of the evaluator against inspect_ai, until all are scored",
+        speeds["hooke"] / speeds["inspect_ai"],
+        _LEAST_TIMES_FASTER,
+        at_most=False,
+    )
+    return Evaluators(tuple(Row(way, speed) for way, speed in speeds.items()), load, (target,))
+
+
+def _write_questions(folder: Path) -> Path:
+    """Write the images and the table of the questions; the path of the table."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    lines = []
+    for number in range(_SAMPLES):
+        pixels = random.normal(100, 4, (_SIZE_PX, _SIZE_PX)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        row = {"image": f"{number}.png", "question": "Are there cells?", "answer": "yes"}
+        lines.append(json.dumps(row))
+    table = folder / "questions.jsonl"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return table
+
+
+@contextmanager
+def _hooke(folder: Path) -> Iterator[Run]:
+    """Run the evaluator and a model service until the end of the block; the value evaluates once."""
+    with ExitStack() as stack:
+        model = stack.enter_context(module("benchmarks.yes"))
+        settings = {
+            "HOOKE_EVALUATOR_GATEWAY": model,
+            "HOOKE_EVALUATOR_RUNS_DIR": str(folder / "runs"),
+            "HOOKE_EVALUATOR_DATA_ROOT": str(folder / "data"),
+        }
+        client = stack.enter_context(hooke.Client(stack.enter_context(module("evaluator", **settings))))
+
+        def run() -> Mapping[str, float]:
+            started, scored_s = time.perf_counter(), 0.0
+            begun = client.create_evaluation(
+                suite_yaml=_SUITE, request_id=uuid.uuid4().hex, reuse_answers=False
+            )
+            for evaluation in client.watch_evaluation(begun.evaluation_id):
+                now_s = time.perf_counter() - started
+                if not scored_s and sum(task.done_count for task in evaluation.task_progress) == _SAMPLES:
+                    scored_s = now_s
+            if evaluation.state is not EvaluationState.SUCCEEDED:
+                raise BrokenError(f"the evaluation {evaluation.state}: {evaluation.state_message}")
+            return {"hooke": scored_s, "hooke, with the report": now_s}
+
+        yield run
+
+
+@contextmanager
+def _inspect_ai(table: Path, logs: Path) -> Iterator[Run]:
+    """Run inspect_ai in its own environment until the end of the block; the value evaluates once."""
+    script = Path(__file__).with_name("evaluator_inspect.py")
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [_interpreter(), str(script), str(table), str(logs)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers, orders = process.stdout, process.stdin
+
+        def run() -> Mapping[str, float]:
+            started = time.perf_counter()
+            orders.write("evaluate\n")
+            orders.flush()
+            line = answers.readline()
+            if not line:
+                errors.seek(0)
+                sys.stderr.write(errors.read()[-2000:])
+                raise BrokenError("inspect_ai failed")
+            return {"inspect_ai": time.perf_counter() - started}
+
+        try:
+            yield run
+        finally:
+            orders.close()
+
+
+def _interpreter() -> str:
+    """The Python of an environment with inspect_ai, made if need be: its pins are not those of Hooke."""
+    python = _ENVIRONMENT / "bin" / "python"
+    stamp = _ENVIRONMENT / _INSPECT_AI
+    if not stamp.exists():
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _INSPECT_AI]
+        for command in ([sys.executable, "-m", "venv", str(_ENVIRONMENT)], pip):
+            done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+            if done.returncode:
+                text = f"{_INSPECT_AI} cannot be installed into {_ENVIRONMENT.name}, which takes a network"
+                raise BrokenError(text)
+        stamp.touch()
+    return str(python)
