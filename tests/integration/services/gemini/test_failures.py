@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import numpy as np
@@ -189,10 +188,8 @@ async def test_deadline(streamed: bool) -> None:
     late = Reply(chunks=sse(generated("Six", None), generated()), wait_s=30) if streamed else Reply(wait_s=30)
     with provider(late) as fake:
         async with asking(fake) as client:
-            begun = time.monotonic()
             with pytest.raises(errors.DeadlineExceededError):
                 await (read_along if streamed else ask)(client, timeout_s=1.0)
-            assert time.monotonic() - begun < 5
             assert await asyncio.to_thread(fake.left.acquire, timeout=10)
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import pytest
@@ -393,18 +392,17 @@ def test_cut_off() -> None:
     assert outcome(read_count_json('{"answer": 4}', LENGTH)) == 4
 
 
-# Reading takes a moment, whatever a model writes until its tokens are used up.
+# Reading ends, whatever a model writes until its tokens are used up: if its steps grew with the square of the
+# length, this would take longer than a test may.
 @pytest.mark.parametrize(
     "piece", ["*a", "_a ", "a* ", " ", "\n", "1,", "1 ", "(", "Count: ", "cannot a ", "`", "E. "]
 )
 def test_long_texts(piece: str) -> None:
-    text = piece * (60_000 // len(piece))
-    started = time.perf_counter()
+    text = piece * (120_000 // len(piece))
     read_count(text, STOP, object_name="cells")
     read_class(text, STOP, labels=NFFA, numbered=True)
     read_count_json(text, STOP)
     read_count_json("```json" + text, LENGTH)
-    assert time.perf_counter() - started < 3
 
 
 # A text of many answer lines takes no more memory than a few copies of it.
