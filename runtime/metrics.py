@@ -70,6 +70,11 @@ class Metrics:
         self.queue_depth = gauge(prefix + "queue_depth", "Requests that wait.", ("model",))
         self.queue_limit = gauge(prefix + "queue_limit", "Most requests that may wait.", ("model",))
         self.in_flight = gauge(prefix + "in_flight", "Requests being computed.", ("model",))
+        self.reuse = counter(
+            prefix + "reuse_total",
+            "Images that a model could have known from an earlier request; `outcome` is hit or miss.",
+            ("model", "outcome"),
+        )
         self.ready = gauge(
             prefix + "ready", "1 while the model can answer; 0 while it loads or lacks its key.", ("model",)
         )

@@ -15,7 +15,7 @@ import structlog
 from hooke import errors
 from runtime.admission import Admission, Place
 from runtime.metrics import Metrics
-from runtime.tasks import Answer, AskTask, LabelScores, ModelCard
+from runtime.tasks import Answer, AskTask, LabelScores, ModelCard, Segmentation
 from runtime.workers import Worker
 
 log = structlog.get_logger("hooke.scheduler")
@@ -208,6 +208,8 @@ class Scheduler:
         for waiting, answer in zip(batch, answers, strict=False):
             if isinstance(answer, Answer | LabelScores) and answer.usage is not None:
                 self._metrics.count_usage(self._name, "", answer.usage)
+            if isinstance(answer, Segmentation) and answer.reused is not None:
+                self._metrics.reuse.labels(self._name, "hit" if answer.reused else "miss").inc()
             _settle(waiting, Computed(answer, started - waiting.since, seconds, len(batch)))
         if not answers and len(batch) > 1:
             await self._compute_one_by_one(worker, batch)

@@ -78,6 +78,9 @@ class EmbeddingCache(Generic[T]):
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._kept
+
     def get(self, key: bytes) -> T | None:
         """The embedding kept under a key, which is then the most recently used; None if there is none."""
         if key not in self._kept:

@@ -42,6 +42,8 @@ class _Plan:
     asked: SamParameters
     what: GridParameters | SamPrompts
     key: bytes
+    known: bool
+    """Whether its image was embedded for an earlier request."""
 
     @property
     def pixel_count(self) -> int:
@@ -107,7 +109,8 @@ class Pipeline:
         else:
             what = asked.prompts
             check_prompts(what, pixels.shape, self._sam.prompt_encoder.mask_input_size[0])
-        return _Plan(task, pixels, asked, what, embedding_key(pixels, self._identity))
+        key = embedding_key(pixels, self._identity)
+        return _Plan(task, pixels, asked, what, key, key in self._cache)
 
     def _embed(self, plans: Sequence[_Plan]) -> dict[bytes, torch.Tensor]:
         """The embedding of every image, but of those that nobody waits for any more.
@@ -169,12 +172,12 @@ class Pipeline:
     ) -> Segmentation:
         predictor = EmbeddedPredictor(self._sam, self._encoder, plan.pixels, embedding)
         found = segment_prompts(predictor, prompts, at_once, plan.task.abandoned)
-        return replace(found, parameters=used_prompts(prompts))
+        return replace(found, parameters=used_prompts(prompts), reused=plan.known)
 
     def _segment_everything(self, plan: _Plan, grid: GridParameters, embedding: torch.Tensor) -> Segmentation:
         predictor = EmbeddedPredictor(self._sam, self._encoder, plan.pixels, embedding)
         found = segment_everything(self._sam, predictor, plan.pixels, grid, plan.task.abandoned)
-        return replace(found, parameters=used_grid(plan.asked, grid))
+        return replace(found, parameters=used_grid(plan.asked, grid), reused=plan.known)
 
 
 def _is_abandoned(plan: _Plan) -> bool:

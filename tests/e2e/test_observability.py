@@ -34,9 +34,10 @@ PANELS = [
 EMPTY = {
     ("model.json", "Refused before they were computed"),
     ("model.json", "Tokens of a model that is computed here"),
+    ("model.json", "Images known from earlier requests"),
     ("gateway.json", "Refused, because too many are in flight"),
 }
-"""Panels that have nothing to show here: no queue is full, and the only model that runs writes no words."""
+"""Panels that have nothing to show here: no queue is full, the only model writes no words and keeps nothing."""
 
 
 class Prometheus:

@@ -83,6 +83,21 @@ async def test_ask() -> None:
     assert 0 < task.timeout_s < 21  # gRPC rounds deadlines up
 
 
+# The tokens of a model that is computed here are counted, too, and cost nothing.
+async def test_tokens_are_counted() -> None:
+    async with (
+        serving(FakeAnswerer, FakeAnswerer) as service,
+        grpc.aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel,
+    ):
+        asked = pb.AskRequest(conversation=conversation("And this?"))
+        usage = (await Stub(channel).Ask(asked, timeout=20)).cost.token_usage
+    labels = {"model": FakeAnswerer.name, "provider_model": ""}
+    counted = service.metrics.registry.get_sample_value
+    for kind, count in (("input", usage.input_token_count), ("output", usage.output_token_count)):
+        assert counted("hooke_inference_tokens_total", {**labels, "kind": kind}) == count > 0
+    assert counted("hooke_inference_cost_micro_usd_total", labels) is None
+
+
 # The pieces of a stream are those of the text, and the last message says how the answer was made.
 async def test_stream_ask() -> None:
     async with answering(lambda _task: "one two three") as (_fake, stub):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 from segment_anything.modeling import Sam
 
 import hooke
@@ -35,9 +36,10 @@ CLICKED = SamPrompts(points=(SamPoint(x_px=20, y_px=30),))
 
 @dataclass
 class Served:
-    """A client of a tiny SAM, and how many images the model encoded."""
+    """A client of a tiny SAM, how many images the model encoded, and what the metrics say of that."""
 
     client: hooke.AsyncClient
+    registry: CollectorRegistry
     encoded: list[int] = field(default_factory=list)
 
     async def segment(self, image: Micrograph, parameters: hooke.SamParameters, **more: Any) -> SegmentResult:
@@ -53,7 +55,7 @@ async def served(settings: SamSettings, **changes: Any) -> AsyncIterator[Served]
         serving(SamModel, lambda: model, values=settings) as service,
         hooke.AsyncClient(f"127.0.0.1:{service.server.port}") as client,
     ):
-        stage = Served(client)
+        stage = Served(client, service.metrics.registry)
         assert model._pipeline is not None
         model._pipeline._sam.image_encoder.register_forward_hook(
             lambda _, inputs, __: stage.encoded.append(len(inputs[0]))
@@ -156,6 +158,9 @@ async def test_known_images_are_not_encoded_again(settings: SamSettings) -> None
             await sam.segment(micrograph(0), CLICK)
         await sam.segment(micrograph(0), hooke.SamParameters(**GRID))
         assert sam.encoded == [1]
+        for outcome, count in (("miss", 1), ("hit", 5)):
+            labels = {"model": "sam", "outcome": outcome}
+            assert sam.registry.get_sample_value("hooke_inference_reuse_total", labels) == count
 
 
 # Warming up, which happens on a GPU, computes everything once and leaves nothing behind.
