@@ -122,7 +122,7 @@ class Segmentation:
         intensity_ranges: how raw intensities were mapped, one for each channel; empty: not at all.
         rles: instead of `labels`, the mask of each of the N objects as COCO's compressed run-length encoding.
         arrays: what the parameters asked for beside the masks, float32, by name.
-        reused: whether what the model keeps of earlier images spared it the dear part; None: it keeps nothing.
+        reused: whether what the model keeps of images spared it the dear part; None: it keeps nothing.
     """
 
     labels: NDArray[np.integer[Any]] | None

@@ -37,7 +37,7 @@ EMPTY = {
     ("model.json", "Images known from earlier requests"),
     ("gateway.json", "Refused, because too many are in flight"),
 }
-"""Panels that have nothing to show here: no queue is full, the only model writes no words and keeps nothing."""
+"""Panels with nothing to show here: no queue is full, the only model writes no words and keeps nothing."""
 
 
 class Prometheus:
