@@ -15,6 +15,7 @@ import sys
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from deploy.compose import ComposeError, Service, Topology
 
@@ -46,7 +47,12 @@ class LocalService:
 
 
 def plan_locally(
-    topology: Topology, *, root: Path, home: Path, published_ports: bool
+    topology: Topology,
+    *,
+    root: Path,
+    home: Path,
+    published_ports: bool,
+    own_ports: Mapping[str, int] = MappingProxyType({}),
 ) -> Mapping[str, LocalService]:
     """Say how every service of `topology` runs on this machine, by name.
 
@@ -55,11 +61,13 @@ def plan_locally(
         root: folder of the compose file; relative mounts start there.
         home: folder for named volumes.
         published_ports: True takes the published ports where there are some; False only free ones.
+        own_ports: where a service is looked for that somebody starts by hand; with published ports, those
+            that the compose file does not publish answer there.
 
     Raises:
         ComposeError: a variable names a port of a service that does not listen there.
     """
-    ports = _choose_ports(topology, published_ports=published_ports)
+    ports = _choose_ports(topology, own_ports if published_ports else {}, published_ports=published_ports)
     return {
         name: _plan(name, service, ports, _folders(service, root, home), _secrets(service, topology, root))
         for name, service in topology.services.items()
@@ -126,10 +134,12 @@ def _secrets(service: Service, topology: Topology, root: Path) -> Mapping[str, P
     }
 
 
-def _choose_ports(topology: Topology, *, published_ports: bool) -> _Ports:
+def _choose_ports(topology: Topology, own_ports: Mapping[str, int], *, published_ports: bool) -> _Ports:
     chosen: dict[tuple[str, int], int] = {}
     for name, service in topology.services.items():
         published = {port.container: port.published for port in service.ports} if published_ports else {}
+        if name in own_ports:
+            published.setdefault(service.health_port, own_ports[name])
         for variable, value in service.environment.items():
             if variable.endswith("_PORT"):
                 container = int(value)

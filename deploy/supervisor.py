@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import yaml
 from rich.console import Console
 
 from deploy.compose import read_topology
@@ -22,6 +23,7 @@ from deploy.local import LocalService, is_free, plan_locally
 from deploy.process import ServiceProcess
 
 COMPOSE_FILE = Path(__file__).resolve().parent.parent / "docker-compose.yml"
+ROUTES_FILE = COMPOSE_FILE.parent / "gateway" / "routes.yaml"
 ENTRY = "gateway"
 """The service that clients talk to."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -61,7 +63,13 @@ class Stack:
         self.home = home.resolve()
         self._root = compose_file.resolve().parent
         running = topology.running(profiles)
-        plan = plan_locally(topology, root=self._root, home=self.home, published_ports=published_ports)
+        plan = plan_locally(
+            topology,
+            root=self._root,
+            home=self.home,
+            published_ports=published_ports,
+            own_ports=_own_ports(),
+        )
         self.services: Mapping[str, LocalService] = {
             name: service for name, service in plan.items() if name in running
         }
@@ -177,6 +185,13 @@ class Stack:
                 f"Its log ends with:\n{process.log_tail()}"
             )
         return False
+
+
+def _own_ports() -> Mapping[str, int]:
+    """Where the gateway looks for each service by default, which is where one started by hand listens."""
+    routes = yaml.safe_load(ROUTES_FILE.read_text(encoding="utf-8"))
+    addresses = {**routes["models"], "evaluator": routes["evaluator"]}
+    return {name: int(address.rpartition(":")[2]) for name, address in addresses.items()}
 
 
 def _obituary(name: str, process: ServiceProcess) -> str:

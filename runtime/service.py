@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 from typing import TypeVar
 
@@ -54,21 +55,33 @@ class ModelService:
         await self.model.close()
 
 
+def not_installed(kind: type[Model], error: ModuleNotFoundError) -> SettingsError:
+    """The error of a model whose library is missing; says what to install."""
+    return SettingsError(
+        f"{kind.name} needs {error.name}, which is not installed. In the folder of Hooke:\n"
+        f"  pip install --constraint constraints/base.txt --editable '.[{kind.name}]'"
+    )
+
+
 def serve_model(kind: type[Model], settings_type: type[SettingsT]) -> None:
-    """Be the process of one model service. Exits with 2 if a library of the model is not installed.
+    """Be the process of one model service, whose command line takes nothing but `--help`.
+
+    Exits with 2 if a library of the model is not installed.
 
     Args:
         kind: class of the model, which is built from the settings.
         settings_type: what its settings are made of.
     """
+    argparse.ArgumentParser(
+        prog=f"python -m services.{kind.name}",
+        description=f"Serve the model {kind.name} by gRPC until SIGTERM.",
+        epilog="Settings are environment variables HOOKE_...: docs/settings.md lists them.",
+    ).parse_args()
 
     async def serve(settings: SettingsT) -> None:
         try:
             await ModelService(kind, functools.partial(kind.from_settings, settings), settings).run()
         except ModuleNotFoundError as error:
-            raise SettingsError(
-                f"{kind.name} needs {error.name}, which is not installed. In the folder of Hooke:\n"
-                f"  pip install --constraint constraints/base.txt --editable '.[{kind.name}]'"
-            ) from error
+            raise not_installed(kind, error) from error
 
     main(settings_type, serve)

@@ -214,6 +214,23 @@ def test_published_ports(document: dict[str, Any], tmp_path: Path) -> None:
     assert plan["gateway"].address == f"127.0.0.1:{published}"
 
 
+# A service that is not published is where one started by hand would be, so that one that does not run yet is
+# found by the running stack once somebody starts it.
+def test_own_ports(document: dict[str, Any], tmp_path: Path) -> None:
+    own = {"classical": 50052, "openai": 50056}
+    plan = plan_locally(
+        read(document, tmp_path), root=tmp_path, home=tmp_path, published_ports=True, own_ports=own
+    )
+    assert {name: plan[name].address for name in own} == {
+        "classical": "127.0.0.1:50052",
+        "openai": "127.0.0.1:50056",
+    }
+    apart = plan_locally(
+        read(document, tmp_path), root=tmp_path, home=tmp_path, published_ports=False, own_ports=own
+    )
+    assert apart["classical"].address != "127.0.0.1:50052"
+
+
 # A reference to a port on which the other service does not listen is refused.
 def test_unknown_reference(document: dict[str, Any], tmp_path: Path) -> None:
     changed = copy.deepcopy(document)
