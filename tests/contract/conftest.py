@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,3 +59,13 @@ def settings(kind: type[Model], tmp_path: Path) -> ModelServerSettings | None:
         return None
     found: ModelServerSettings = importlib.import_module(name).settings(tmp_path)
     return found
+
+
+@pytest.fixture
+def parameters(kind: type[Model]) -> Any:
+    """What a request asks for where a test is not about it: `PARAMETERS` of `tests/tiny/<name>.py`.
+
+    None, as for a model without: its defaults, which may take long.
+    """
+    name = f"tests.tiny.{kind.name}"
+    return getattr(importlib.import_module(name), "PARAMETERS", None) if find_spec(name) else None

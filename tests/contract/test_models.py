@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,14 +85,14 @@ async def test_what_a_model_cannot_do_it_says(
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 async def test_objects_masks_and_counts_agree(
-    kind: type[Model], settings: ModelServerSettings | None, dtype: type[np.generic]
+    kind: type[Model], settings: ModelServerSettings | None, parameters: Any, dtype: type[np.generic]
 ) -> None:
     """Objects are numbered from 1 to N, with box, area, score and size in micrometres; Count says N."""
     async with client_of(kind, settings) as (client, info):
         if Task.SEGMENT not in info.tasks:
             pytest.skip("the model does not segment")
         image = field_of_discs(dtype)
-        found = await client.segment(image, model=kind.name, mask_format="rle")
+        found = await client.segment(image, model=kind.name, parameters=parameters, mask_format="rle")
         assert [instance.label for instance in found.instances] == list(range(1, len(found.instances) + 1))
         for instance in found.instances:
             assert instance.rle is not None
@@ -106,21 +107,21 @@ async def test_objects_masks_and_counts_agree(
             assert instance.touches_border is bool(
                 rows.min() == 0 or columns.min() == 0 or rows.max() == 127 or columns.max() == 159
             )
-        counted = await client.count(image, model=kind.name)
+        counted = await client.count(image, model=kind.name, parameters=parameters)
         assert counted.count == len(found.instances)
         assert counted.labels is None
 
 
 async def test_run_lengths_say_the_same_as_the_label_image(
-    kind: type[Model], settings: ModelServerSettings | None
+    kind: type[Model], settings: ModelServerSettings | None, parameters: Any
 ) -> None:
     """Both mask formats describe the same objects; where they overlap, the label image shows the best."""
     async with client_of(kind, settings) as (client, info):
         if Task.SEGMENT not in info.tasks:
             pytest.skip("the model does not segment")
         image = field_of_discs()
-        by_label = await client.segment(image, model=kind.name)
-        by_rle = await client.segment(image, model=kind.name, mask_format="rle")
+        by_label = await client.segment(image, model=kind.name, parameters=parameters)
+        by_rle = await client.segment(image, model=kind.name, parameters=parameters, mask_format="rle")
         assert by_rle.labels is None
         assert [replace(found, rle=None) for found in by_rle.instances] == list(by_label.instances)
         best, shown = np.full((128, 160), -np.inf), np.zeros((128, 160), int)
@@ -134,15 +135,15 @@ async def test_run_lengths_say_the_same_as_the_label_image(
 
 
 async def test_the_same_question_has_the_same_answer(
-    kind: type[Model], settings: ModelServerSettings | None
+    kind: type[Model], settings: ModelServerSettings | None, parameters: Any
 ) -> None:
     """Answers do not depend on what was asked before, nor on what is asked at the same time."""
     async with client_of(kind, settings) as (client, info):
         if Task.SEGMENT not in info.tasks:
             pytest.skip("the model does not segment")
-        first = await client.segment(field_of_discs(), model=kind.name)
-        await client.segment(field_of_discs(np.uint16), model=kind.name)
-        second = await client.segment(field_of_discs(), model=kind.name)
+        first = await client.segment(field_of_discs(), model=kind.name, parameters=parameters)
+        await client.segment(field_of_discs(np.uint16), model=kind.name, parameters=parameters)
+        second = await client.segment(field_of_discs(), model=kind.name, parameters=parameters)
         assert np.array_equal(first.labels, second.labels)  # type: ignore[arg-type]
         assert first.instances == second.instances
         assert first.provenance == second.provenance
@@ -151,7 +152,7 @@ async def test_the_same_question_has_the_same_answer(
 async def test_an_answer_says_where_it_comes_from(
     kind: type[Model], settings: ModelServerSettings | None
 ) -> None:
-    """Model, version, image hash and what the model saw stand in every answer."""
+    """Model, version, image hash and what the model saw stand in every answer, here to its defaults."""
     async with client_of(kind, settings) as (client, info):
         if Task.SEGMENT not in info.tasks:
             pytest.skip("the model does not segment")

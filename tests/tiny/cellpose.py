@@ -38,19 +38,19 @@ _REACH = 4
 """Of the smoothing, in blocks: what a patch sees of its neighbours on all sides."""
 
 
-def settings(folder: Path, **changes: object) -> CellposeSettings:
+def settings(folder: Path, tile_px: int = 256, **changes: object) -> CellposeSettings:
     """Settings of a service of the tiny network, whose file is written into the folder."""
-    write_checkpoint(folder / FILE_NAME)
+    write_checkpoint(folder / FILE_NAME, tile_px)
     values = {"weights_dir": folder, "cellpose_checkpoint": FILE_NAME, "device": "cpu", "threads": 1}
     return CellposeSettings.model_validate({**values, **changes})
 
 
-def write_checkpoint(path: Path) -> None:
-    """Write the tiny network as the library writes networks."""
+def write_checkpoint(path: Path, tile_px: int = 256) -> None:
+    """Write the tiny network as the library writes networks; the library runs only those of tiles of 256."""
     # The library keeps views into larger tensors, whose unused numbers are random and are written, too.
     with torch.random.fork_rng(), _tiny_architecture():
         torch.manual_seed(0)
-        network = vit.CPSAM()
+        network = vit.CPSAM(bsize=tile_px)
     _set_weights(network)
     network.save_model(path)
 

@@ -14,7 +14,11 @@ from typing import Any
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
+from hooke.parameters import SamParameters
 from services.sam.settings import SamSettings
+
+PARAMETERS = SamParameters(points_per_side=8)
+"""A grid of 64 points instead of 1,024."""
 
 IMAGE_PX = 128
 WIDTH = 32

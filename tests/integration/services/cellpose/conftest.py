@@ -38,3 +38,13 @@ async def client(settings: CellposeSettings) -> AsyncIterator[AsyncClient]:
         AsyncClient(f"127.0.0.1:{service.server.port}") as connected,
     ):
         yield connected
+
+
+@pytest.fixture
+async def fine_client(tmp_path: Path) -> AsyncIterator[AsyncClient]:
+    """Of a network of small tiles, for volumes: each of their planes along three axes is a tile at least."""
+    async with (
+        serving(CellposeModel, values=tiny.settings(tmp_path, tile_px=64)) as service,
+        AsyncClient(f"127.0.0.1:{service.server.port}") as connected,
+    ):
+        yield connected

@@ -161,7 +161,7 @@ from tests.tiny.cellpose import cells, settings
 from hooke import codecs
 from runtime.tasks import SegmentTask
 from services.cellpose.model import CellposeModel
-model = CellposeModel(settings(Path({str(tmp_path)!r})))
+model = CellposeModel(settings(Path({str(tmp_path)!r}), tile_px=64))
 model.load()
 print(model.segment([SegmentTask(codecs.from_array(cells((60, 70))))])[0].labels.max())
 """

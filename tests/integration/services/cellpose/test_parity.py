@@ -32,7 +32,7 @@ def stack(seed: int = 0) -> np.ndarray:
 
 
 def volume(planes: int, seed: int = 0) -> np.ndarray:
-    return cells((planes, 28, 34), seed, count=3, radius=10)
+    return cells((planes, 15, 17), seed, count=2, radius=8)
 
 
 def assert_identical(found: SegmentResult, expected: Expected) -> None:
@@ -142,9 +142,9 @@ async def test_stitched_stacks(
 @pytest.mark.parametrize(
     ("pixels", "axes", "diameter_px", "parameters"),
     [
-        (volume(6), "ZYX", None, {}),
-        (volume(4), "ZYX", 27.0, {"anisotropy": 2.0, "min_area_px": 100}),
-        (np.stack([volume(4), volume(4, 1)], axis=-1), "ZYXC", None, {}),
+        (volume(4), "ZYX", None, {}),
+        (volume(3), "ZYX", 27.0, {"anisotropy": 2.0, "min_area_px": 100}),
+        (np.stack([volume(3), volume(3, 1)], axis=-1), "ZYXC", None, {}),
     ],
     ids=["volume", "anisotropy", "channels"],
 )
@@ -170,7 +170,7 @@ async def test_batched_with_others(client: AsyncClient, library: LibraryModel) -
         Question((colours(90, 333, 3) // 14).astype(np.uint8), "YXS", None, {"tile_overlap": 0.3}),
         Question(colours(140, 120, 2), "YXC", 33.0, {"cell_probability_threshold": 1.0}),
         Question(stack(), "ZYX", None, {"cellpose_volume_mode": "stitched"}),
-        Question(volume(4), "ZYX", None, {"cellpose_volume_mode": "full"}),
+        Question(volume(3), "ZYX", None, {"cellpose_volume_mode": "full"}),
         Question(cells((40, 50), 2), "YX", None, {"flow_threshold": 0.0}),
     ]
     answers = await asyncio.gather(*(ask(client, question) for question in questions))

@@ -124,14 +124,14 @@ async def test_extents(client: AsyncClient) -> None:
 
 
 # Planes that are further apart than pixels are scaled by the pixel size, without being told.
-async def test_anisotropy_from_the_pixel_size(client: AsyncClient) -> None:
+async def test_anisotropy_from_the_pixel_size(fine_client: AsyncClient) -> None:
     samples = cells((4, 24, 26), count=3, radius=9)
     how = CellposeParameters(cellpose_volume_mode="full", flows_returned=True)
     stated = CellposeParameters(cellpose_volume_mode="full", flows_returned=True, anisotropy=3.0)
     known = codecs.from_array(samples, "ZYX", pixel_size=PixelSize(0.1, 0.1, 0.3))
     unknown = codecs.from_array(samples, "ZYX")
     found, same = [
-        await client.segment(image, parameters=parameters, timeout_s=100)
+        await fine_client.segment(image, parameters=parameters, timeout_s=100)
         for image, parameters in ((known, how), (unknown, stated))
     ]
     assert np.array_equal(found.arrays["flows"], same.arrays["flows"])

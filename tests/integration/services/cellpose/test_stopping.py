@@ -23,7 +23,7 @@ from tests.tiny.cellpose import cells
 
 pytestmark = pytest.mark.torch
 
-STACK = cells((4, 60, 70), count=6, radius=12)
+STACK = cells((4, 26, 28), count=3, radius=10)
 
 
 @pytest.fixture

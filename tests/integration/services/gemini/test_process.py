@@ -22,6 +22,7 @@ from tests.fakes import gemini
 from tests.fakes.gemini import KEY, FakeGemini
 from tests.fakes.http import Asked, Reply
 from tests.integration.services.gemini.lab import provider
+from tests.memory import resident_bytes
 
 ROOT = Path(__file__).parents[4]
 IMAGE = np.random.default_rng(0).integers(0, 4096, (64, 64), np.uint16)
@@ -34,12 +35,6 @@ class Running:
     client: AsyncClient
     pid: int
     log: Path
-
-    def rss_bytes(self) -> int:
-        """Memory that the process holds."""
-        match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
-        assert match is not None
-        return int(match[1]) * 1024
 
 
 @asynccontextmanager
@@ -124,14 +119,16 @@ class Forgetful(FakeGemini):
 # A thousand questions leave the service no larger than a hundred did.
 @pytest.mark.slow
 async def test_memory(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
     with Forgetful() as fake:
         async with running(fake, tmp_path) as service:
 
             async def ask(count: int) -> None:
                 for _ in range(count):
-                    await service.client.ask(IMAGE, "What is this?", timeout_s=60)
+                    image = noise.integers(0, 256, (256, 256), np.uint8)
+                    await service.client.ask(image, "What is this?", timeout_s=60)
 
             await asyncio.gather(*(ask(25) for _ in range(4)))
-            early = service.rss_bytes()
+            early = resident_bytes(service.pid)
             await asyncio.gather(*(ask(225) for _ in range(4)))
-            assert service.rss_bytes() < early * 1.05
+            assert resident_bytes(service.pid) < early * 1.05

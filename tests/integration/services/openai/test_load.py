@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from hooke import errors
 from tests.fakes.http import Reply
 from tests.fakes.openai import TEXT, FakeOpenai, chat_stream, completion, response, response_stream
 from tests.integration.services.openai.proxy import asking
+from tests.memory import resident_bytes
 
 Pixels = NDArray[np.uint16]
 
@@ -76,20 +75,16 @@ async def test_two_hundred_at_once(fake: FakeOpenai, api: str) -> None:
     assert 4 < fake.most_at_once <= 48
 
 
-def resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 # Memory after a thousand requests is that after a hundred: nothing is kept of a request.
 @pytest.mark.slow
 async def test_memory(fake: FakeOpenai) -> None:
-    image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
+    noise = np.random.default_rng(0)
     async with asking(fake) as client:
 
         async def ask(count: int) -> None:
             for _ in range(count // 10):
-                await asyncio.gather(*(client.ask(image, "What is this?") for _ in range(10)))
+                images = noise.integers(0, 4096, (10, 256, 256), np.uint16)
+                await asyncio.gather(*(client.ask(image, "What is this?") for image in images))
                 fake.asked.clear()  # the fake is in this process too
 
         await ask(100)

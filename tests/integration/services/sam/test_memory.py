@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import asyncio
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from segment_anything.modeling import Sam
 from segment_anything.utils.amg import MaskData, batched_mask_to_box, mask_to_rle_pytorch
 
 import hooke
+from hooke import codecs
 from hooke.errors import OutOfMemoryError
 from runtime.fakes import serving
 from runtime.tasks import SegmentTask
@@ -26,6 +26,7 @@ from services.sam.parameters import SamBox, SamParameters, SamPoint, SamPrompts
 from services.sam.pipeline import Pipeline
 from services.sam.settings import SamSettings
 from tests.integration.services.sam.references import everything, micrograph, picture, prompted
+from tests.memory import resident_bytes
 from tests.tiny import sam as tiny
 
 pytestmark = pytest.mark.torch
@@ -175,32 +176,27 @@ def test_other_errors_are_not_tried_again(model: SamModel) -> None:
     assert len(calls) == 1
 
 
-def resident_bytes() -> int:
-    """Memory that the process holds."""
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096
-
-
 # After a thousand requests, of many images and sessions, the process holds what it held after a hundred.
 @pytest.mark.slow
 async def test_no_memory_is_lost(settings: SamSettings) -> None:
     settings = settings.model_copy(update={"sam_embedding_cache_bytes": 200_000})
-    held = []
+    images = [codecs.from_array(picture(seed, (48, 64)), "YXS") for seed in range(37)]
+    grid = {"points_per_side": 4, "pred_iou_thresh": 0.8}
+    click = {"points": [hooke.SamPoint(3, 3)], "mask_logits_returned": True}
     async with (
         serving(SamModel, values=settings) as service,
         hooke.AsyncClient(f"127.0.0.1:{service.server.port}") as client,
     ):
-        for number in range(1000):
-            session = f"session {number % 90}"
-            asked = (
-                hooke.SamParameters(points_per_side=4, pred_iou_thresh=0.8, session_id=session)
-                if number % 10 == 0
-                else hooke.SamParameters(
-                    points=[hooke.SamPoint(3, 3)], mask_logits_returned=True, session_id=session
-                )
+
+        async def ask(number: int) -> None:
+            asked = hooke.SamParameters(
+                session_id=f"session {number % 90}", **(click if number % 10 else grid)
             )
-            await client.segment(micrograph(number % 37), model="sam", parameters=asked)
-            if number in (99, 999):
+            await client.segment(images[number % 37], model="sam", parameters=asked)
+
+        held = []
+        for tens in range(100):
+            await asyncio.gather(*(ask(10 * tens + one) for one in range(10)))
+            if tens in (9, 99):
                 held.append(resident_bytes())
     assert held[1] < 1.05 * held[0]
