@@ -13,6 +13,10 @@ _RETRY_AFTER_S = 1.0
 """Delay that is asked for where nothing can be reached: about what a service needs to be noticed again."""
 
 
+_PROFILES = frozenset({"sam", "cellpose", "llava", "openai", "gemini"})
+"""Models whose service `make up` starts by a profile of their name, as docker-compose.yml has them."""
+
+
 class Replicas:
     """The upstreams that serve one thing; they take turns."""
 
@@ -49,7 +53,8 @@ class Replicas:
     @property
     def absence(self) -> str:
         """What is said where none of them can be reached, as the end of a sentence."""
-        return f"cannot be reached at {self.addresses}; is its service started?"
+        question = f"cannot be reached at {self.addresses}; is its service started?"
+        return f"{question} For example: `make up PROFILES={self.name}`" if self.name in _PROFILES else question
 
     @property
     def serving_count(self) -> int:

@@ -48,8 +48,15 @@ def table_of(models: Iterable[ModelInfo]) -> Table:
                 for task in sorted(model.tasks)
             ),
             model.device,
-            "leave for a provider" if model.remote else "stay",
+            _images_of(model),
             ", ".join(licences),
             model.description,
         )
     return table
+
+
+def _images_of(model: ModelInfo) -> str:
+    """Where images go. A model without tasks was never seen, so nothing is known of it."""
+    if not model.tasks:
+        return "unknown"
+    return "leave for a provider" if model.remote else "stay"

@@ -84,6 +84,15 @@ async def test_a_dead_service_keeps_its_description() -> None:
         assert model.state_message == f"cannot be reached at {address}; is its service started?"
 
 
+async def test_how_an_absent_service_is_started() -> None:
+    """Where a profile starts the service of a model, its absence says how; else nobody is sent astray."""
+    async with gateway({"sam": "127.0.0.1:1", "own": "127.0.0.1:1"}, wait=False) as stage:
+        await stage.until("127.0.0.1:1", Health.UNREACHABLE)
+        own, sam = (await _listed(stage)).models
+        assert own.state_message == "cannot be reached at 127.0.0.1:1; is its service started?"
+        assert sam.state_message == f"{own.state_message} For example: `make up PROFILES=sam`"
+
+
 async def test_a_loading_service_is_loading() -> None:
     """A service that is there but has not loaded is told apart from one that is away."""
     async with AsyncExitStack() as stack:

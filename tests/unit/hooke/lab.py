@@ -76,6 +76,8 @@ class Lab(
     """The service that is not serving."""
     remote: bool = False
     """Whether the models are those of a provider."""
+    described: bool = True
+    """Whether anything but the names of the models is known."""
     countable: bool = False
     """Whether the models say that they can count."""
     wrote: str = ""
@@ -181,7 +183,10 @@ class Lab(
         items, token = _page(self.model_count, request)
         tasks = [1, 2, 3] if self.countable else [1, 2, 99]
         models = [
-            model_pb2.ModelInfo(name=f"m{index}", state=2, tasks=tasks, remote=self.remote) for index in items
+            model_pb2.ModelInfo(name=f"m{index}", state=2, tasks=tasks, remote=self.remote)
+            if self.described
+            else model_pb2.ModelInfo(name=f"m{index}", state=3)
+            for index in items
         ]
         return model_pb2.ListModelsResponse(models=models, next_page_token=token)
 

@@ -134,6 +134,14 @@ def test_segment_by_pointing(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     assert (plain.model, plain.WhichOneof("parameters")) == ("", None)
 
 
+# Of a model whose service was never seen, nobody knows where images go.
+def test_models_that_are_unknown(hooke: Hooke, lab: Lab) -> None:
+    lab.described = False
+    done = hooke("models")
+    assert "unknown" in done.out
+    assert "stay" not in done.out
+
+
 # It is shown which models send images away; the doctor does not ask those, since that may cost money.
 def test_models_of_providers(hooke: Hooke, lab: Lab) -> None:
     assert "stay" in hooke("models").out
