@@ -179,12 +179,19 @@ class Lab:
         return [r async for r in self.client.sample_results(evaluation.evaluation_id, **query)]
 
     async def figures(self, evaluation: Evaluation) -> Any:
-        """Every figure of the report that does not depend on time."""
+        """Every figure of the report that depends on the answers alone.
+
+        Times differ each time, and what answers took stands in the evaluation that asked for them alone:
+        those that were used again cost nothing.
+        """
         report = read_json((await self.client.report(evaluation.evaluation_id)).decode())
         return [
             replace(
                 task,
-                models=tuple(replace(m, latency_p50_s=None, latency_p99_s=None) for m in task.models),
+                models=tuple(
+                    replace(model, latency_p50_s=None, latency_p99_s=None, usage=None)
+                    for model in task.models
+                ),
             )
             for task in report.tasks
         ]

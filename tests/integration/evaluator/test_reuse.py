@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evaluator.records import TaskSummary
 from hooke.types import Evaluation, EvaluationLimits, EvaluationState, TaskEstimate
 from tests.integration.evaluator.lab import Lab, Model, address_of, evaluating, model_service, suite
 from tests.integration.evaluator.provider import Provider, counting, provider_service
@@ -16,12 +14,6 @@ from tests.integration.evaluator.provider import Provider, counting, provider_se
 def journal(lab: Lab, evaluation: Evaluation) -> list[dict[str, Any]]:
     text = (lab.runs_dir / evaluation.evaluation_id / "predictions.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
-
-
-def without_usage(tasks: list[TaskSummary]) -> list[TaskSummary]:
-    return [
-        replace(task, models=tuple(replace(model, usage=None) for model in task.models)) for task in tasks
-    ]
 
 
 # What another run has answers to is not asked again, masks and all; what is used again says where it is from.
@@ -44,7 +36,7 @@ async def test_answers_are_used_again(tmp_path: Path) -> None:
         asked = await lab.run(suite(8), request_id="asked", reuse_answers=False)
         assert set(model.asked.values()) == {2}
         assert {line["cached_from"] for line in journal(lab, asked)} == {""}
-        figures = [without_usage(await lab.figures(each)) for each in (second, third, asked)]
+        figures = [await lab.figures(each) for each in (second, third, asked)]
         assert figures[0] == figures[1] == figures[2]
         (lab.runs_dir / third.evaluation_id / "masks").rename(tmp_path / "away")
         assert (await lab.run(suite(8), request_id="fourth")).state is EvaluationState.SUCCEEDED
