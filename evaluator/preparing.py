@@ -14,10 +14,11 @@ from evaluator.datasets.corrupted import corrupted
 from evaluator.imports import Imported, read_imported
 from evaluator.runs import RunSpec
 from evaluator.suites import Suite, TaskSpec, builtin_suite, load_suite
-from hooke.errors import InvalidRequestError
+from hooke.errors import FieldViolation, InvalidRequestError
 from hooke.types import ModelInfo, ModelState
 
-DATA_ROOT = "HOOKE_EVALUATOR_DATA_ROOT"
+_DATA_ROOT = "HOOKE_EVALUATOR_DATA_ROOT"
+_DATA_DIR = "`make up` and compose set it from HOOKE_DATA_DIR"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,10 +62,10 @@ def data_dir_of(spec: RunSpec, suite: Suite, data_root: Path | None) -> Path | N
         data_root: the folder that everything must lie under, after symbolic links; None: there is no data.
 
     Raises:
-        InvalidRequestError: it is missing, or lies elsewhere.
+        InvalidRequestError: it is missing, or lies elsewhere; or folders of tasks do, each of which is named.
     """
     folders = {
-        index: task.dataset.folder
+        index: (task.name, task.dataset.folder)
         for index, task in enumerate(suite.tasks)
         if isinstance(task.dataset, FolderSpec)
     }
@@ -72,13 +73,20 @@ def data_dir_of(spec: RunSpec, suite: Suite, data_root: Path | None) -> Path | N
         return None
     if data_root is None:
         raise InvalidRequestError.of_field(
-            "data_dir", f"this evaluator reads no folders: start it with {DATA_ROOT} set"
+            "data_dir", f"this evaluator reads no folders: start it with {_DATA_ROOT} set ({_DATA_DIR})"
         )
     root = data_root.resolve()
-    data_dir = _under(root, root / spec.data_dir, "data_dir")
-    for index, folder in folders.items():
-        _under(root, data_dir / folder, f"suite.tasks[{index}].dataset.folder")
-    return data_dir
+    data_dir = root / spec.data_dir
+    if fault := _fault(root, data_dir):
+        raise InvalidRequestError.of_field("data_dir", f"{fault}; {_named(root)}")
+    violations = [
+        FieldViolation(f"suite.tasks[{index}].dataset.folder", f"{task!r}: {fault}")
+        for index, (task, folder) in folders.items()
+        if (fault := _fault(root, data_dir / folder))
+    ]
+    if violations:
+        raise InvalidRequestError(_without_folders(suite, root, violations), violations=violations)
+    return data_dir.resolve()
 
 
 def open_task(task: TaskSpec, data_dir: Path | None, limit: int | None) -> OpenTask:
@@ -166,19 +174,31 @@ def _can(info: ModelInfo, task: TaskSpec) -> bool:
     return silent or MODEL_TASKS[task.kind] in info.tasks
 
 
-def _under(root: Path, path: Path, field: str) -> Path:
+def _fault(root: Path, path: Path) -> str:
+    """What keeps a folder from being read; empty if nothing does. Tells nothing of what lies elsewhere."""
     try:
         resolved = path.resolve()
         inside, there = resolved.is_relative_to(root), resolved.is_dir()
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, links in a circle
-        raise InvalidRequestError.of_field(field, "is no path of a folder") from error
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, links in a circle
+        return "is no path of a folder"
     if not inside:
-        raise InvalidRequestError.of_field(field, f"must lie under the folder that {DATA_ROOT} names")
-    if not there:
-        raise InvalidRequestError.of_field(
-            field, f"there is no such folder under the one that {DATA_ROOT} names"
-        )
-    return resolved
+        return "must lie under the data folder"
+    return "" if there else f"no folder {resolved}"
+
+
+def _named(root: Path) -> str:
+    return f"the data folder is {root} ({_DATA_ROOT}; {_DATA_DIR})"
+
+
+def _without_folders(suite: Suite, root: Path, violations: Sequence[FieldViolation]) -> str:
+    """What can be done, then what is missing: the end of a long message is cut, its violations remain."""
+    told = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
+    needs = f"The suite says: {suite.description.strip()} " if suite.description else ""
+    return (
+        f"the suite {suite.name!r} needs folders that are not there. Bring them, name the folder that they "
+        "lie in (data_dir, --data), or leave their tasks out of a copy of the suite; "
+        f"{_named(root)}. {needs}Missing: {told}"
+    )
 
 
 def _listed(names: Sequence[str] | Mapping[str, object]) -> str:

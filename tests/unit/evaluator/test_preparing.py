@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from evaluator.preparing import models_of, suite_of
+from evaluator.preparing import data_dir_of, models_of, suite_of
 from evaluator.runs import RunSpec
 from evaluator.suites import Suite
 from hooke.errors import InvalidRequestError
@@ -82,3 +83,39 @@ def test_same_question_twice_is_refused() -> None:
     text = SUITE.replace("counting", "segmentation")
     with pytest.raises(InvalidRequestError, match="asks the same as the task 'outline'"):
         suite_of(RunSpec("r", suite_yaml=text))
+
+
+FOLDERS = """
+name: three
+description: Needs the folders a and b.
+tasks:
+  - {name: first, kind: segmentation, dataset: {loader: dsb2018, folder: a}}
+  - {name: second, kind: counting, dataset: {loader: dsb2018, folder: b}}
+  - {name: third, kind: counting, dataset: {loader: dsb2018, folder: here}}
+"""
+
+
+# Every folder that is missing is named at once, by its task and whole path, with what can be done about it.
+def test_missing_folders(tmp_path: Path) -> None:
+    (tmp_path / "data" / "here").mkdir(parents=True)
+    spec = RunSpec("r", suite_yaml=FOLDERS, data_dir="data")
+    with pytest.raises(InvalidRequestError) as caught:
+        data_dir_of(spec, suite_of(spec), tmp_path)
+    assert [(each.field, each.description) for each in caught.value.violations] == [
+        ("suite.tasks[0].dataset.folder", f"'first': no folder {tmp_path / 'data' / 'a'}"),
+        ("suite.tasks[1].dataset.folder", f"'second': no folder {tmp_path / 'data' / 'b'}"),
+    ]
+    for violation in caught.value.violations:
+        assert f"{violation.field}: {violation.description}" in caught.value.message
+    assert "leave their tasks out" in caught.value.message
+    assert "The suite says: Needs the folders a and b." in caught.value.message
+
+
+# What is wrong with a folder is told with the folder that it is looked for in, and who sets that.
+@pytest.mark.parametrize("data_dir", ["", "missing", ".."])
+def test_data_root_is_named(data_dir: str, tmp_path: Path) -> None:
+    spec = RunSpec("r", suite_yaml=FOLDERS, data_dir=data_dir)
+    with pytest.raises(InvalidRequestError) as caught:
+        data_dir_of(spec, suite_of(spec), tmp_path)
+    assert f"the data folder is {tmp_path} (HOOKE_EVALUATOR_DATA_ROOT;" in caught.value.message
+    assert "HOOKE_DATA_DIR" in caught.value.message
