@@ -100,12 +100,15 @@ class Supervisor:
 
     async def _take_up_left(self) -> None:
         for evaluation_id in await on(self._threads, self._store.unfinished):
-            if evaluation_id in self._live or await self._is_afar(evaluation_id):
-                continue
-            run = await self._run(evaluation_id)
-            live = self._take_up(evaluation_id)
-            if run.state is EvaluationState.CANCELLING:
-                live.control.cancel()
+            async with self._creating:
+                if evaluation_id in self._live:
+                    continue
+                if not await asyncio.wrap_future(self._store.claim(evaluation_id)):
+                    continue
+                run = await self._run(evaluation_id)
+                live = self._take_up(evaluation_id)
+                if run.state is EvaluationState.CANCELLING:
+                    live.control.cancel()
 
     async def _is_afar(self, evaluation_id: str) -> bool:
         """Whether another evaluator carries a run out, or has it waiting."""

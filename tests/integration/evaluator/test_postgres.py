@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from hooke.errors import InvalidRequestError
 from hooke.types import EvaluationState
-from tests.integration.evaluator.lab import Model, address_of, evaluating, model_service, suite
-from tests.integration.evaluator.test_crash import IMAGES, MAX_IN_FLIGHT, evaluator, reaches
+from tests.integration.evaluator.lab import CALL_S, Model, address_of, evaluating, model_service, suite
+from tests.integration.evaluator.test_crash import (
+    IMAGES,
+    MAX_IN_FLIGHT,
+    ROOT,
+    environment_of,
+    evaluator,
+    reaches,
+)
 from tests.postgres import Postgres
 
 NUCLEI = suite().split("tasks:\n")[1].split("  - name: cells")[0]
@@ -42,8 +50,7 @@ async def test_same_figures(tmp_path: Path, url: str) -> None:
             assert await lab.results(evaluation) == results
 
 
-# Killed in the middle and started again, nothing that was finished is computed again. Nothing that the
-# process told has the password of the database in it.
+# Killed in the middle and started again, nothing that was finished is computed again.
 @pytest.mark.parametrize("done", [1, 20])
 async def test_kill(tmp_path: Path, url: str, done: int) -> None:
     model = Model()
@@ -112,3 +119,18 @@ async def test_taken_over(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPa
             evaluation = await watching
             assert evaluation.state is EvaluationState.SUCCEEDED
             assert sum(count - 1 for count in model.asked.values()) <= MAX_IN_FLIGHT
+
+
+# A database that cannot be used ends the process at once, naming the variable and not its value.
+async def test_unusable_database(tmp_path: Path, postgres: Postgres) -> None:
+    url = postgres.url("postgres", password="wrong-secret")
+    environment = {**environment_of("localhost:1", tmp_path), "HOOKE_DATABASE_URL": url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "evaluator", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _out, told = await asyncio.wait_for(process.communicate(), CALL_S)
+    assert process.returncode not in (0, None)
+    assert "HOOKE_DATABASE_URL: " in told.decode()
+    assert "authentication failed" in told.decode()
+    assert "wrong-secret" not in told.decode()
+    assert "Traceback" not in told.decode()

@@ -57,3 +57,21 @@ def test_faulty_values(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         load_settings(EvaluatorSettings)
+
+
+# The URL of the database comes from its variable or from a file, and no text of the settings shows it.
+def test_database_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load_settings(EvaluatorSettings).database is None
+    url = "postgresql://hooke:secret@db/hooke"
+    monkeypatch.setenv("HOOKE_DATABASE_URL", url)
+    settings = load_settings(EvaluatorSettings)
+    assert settings.database is not None
+    assert settings.database.get_secret_value() == url
+    assert "secret@" not in repr(settings) + str(settings.model_dump())
+    (tmp_path / "url").write_text(url + "\n")
+    monkeypatch.setenv("HOOKE_DATABASE_URL_FILE", str(tmp_path / "url"))
+    with pytest.raises(SettingsError, match="HOOKE_DATABASE_URL is set too") as caught:
+        load_settings(EvaluatorSettings)
+    assert "secret@" not in repr(caught.value)
+    monkeypatch.delenv("HOOKE_DATABASE_URL")
+    assert load_settings(EvaluatorSettings).database == settings.database
