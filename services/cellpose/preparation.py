@@ -169,7 +169,7 @@ def _check_cost(prepared: Prepared, tile_px: int, max_tiles: int) -> None:
     if prepared.scale > 1:
         raise InvalidRequestError.of_field(
             "expected_diameter_px",
-            f"enlarged {prepared.scale:g} times, the image comes to {cost}; give a larger diameter, or a part",
+            f"enlarged {prepared.scale:g} times, it comes to {cost}; give a larger diameter, or a part of it",
         )
     raise InvalidRequestError.of_field(
         "image", f"it comes to {cost}; give a part of it, fewer planes, or a smaller tile_overlap"
