@@ -1,4 +1,4 @@
-"""What a run would take, before anything is sent."""
+"""What a run would take, and whether its models exist, before anything is sent."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluator.growth import check_growth
-from evaluator.preparing import OpenTask, data_dir_of, models_of, open_task, suite_of
+from evaluator.preparing import OpenTask, check_known, data_dir_of, models_of, open_task, suite_of
 from evaluator.reuse import EarlierAnswers
 from evaluator.runs import RunRecord, RunSpec, TaskRecord
 from evaluator.store import RunStore
+from evaluator.suites import Suite
 from evaluator.threads import on
 from hooke.aio import AsyncClient
+from hooke.errors import HookeError
 from hooke.types import ModelInfo, SampleOutcome, TaskEstimate
+
+_CHECK_S = 2.0
+"""Whoever creates an evaluation waits no longer for the names of the models."""
 
 
 class Estimator:
@@ -41,6 +46,29 @@ class Estimator:
         self._data_root = data_root
         self._most_in_flight = most_in_flight
         self._threads = threads
+
+    async def check_models(self, evaluation_id: str, spec: RunSpec, suite: Suite) -> None:
+        """Refuse models that are asked for by name and do not exist, where that is quickly known.
+
+        Those that the run has already stay, and without an answer of the gateway the run itself finds out.
+
+        Args:
+            evaluation_id: what the run is called; it may be there already.
+            spec: what is asked for, valid.
+            suite: its suite.
+
+        Raises:
+            InvalidRequestError: there is no such model; names those that there are.
+        """
+        run = await on(self._threads, self._store.get, evaluation_id)
+        wanted = [name for name in spec.models if run is None or name not in run.spec.models]
+        if not wanted:
+            return
+        try:
+            infos = await self._client.models(timeout_s=_CHECK_S)
+        except HookeError:
+            return
+        check_known(suite, wanted, {info.name: info for info in infos})
 
     async def estimate(self, evaluation_id: str, spec: RunSpec) -> list[TaskEstimate]:
         """What every task would take with every model that is asked, in the order of the suite.

@@ -108,6 +108,26 @@ def open_task(task: TaskSpec, data_dir: Path | None, limit: int | None) -> OpenT
     return OpenTask(task, dataset, examples, read_imported(task, data_dir))
 
 
+def check_known(suite: Suite, wanted: Iterable[str], known: Mapping[str, ModelInfo]) -> None:
+    """Check that the gateway has each model that is wanted, or the suite imports it.
+
+    Raises:
+        InvalidRequestError: one is neither there nor imported, in which case those that are there are named;
+            or the suite imports one under the name of one that is there.
+    """
+    imported = {spec.model for task in suite.tasks for spec in task.imported}
+    taken = sorted(imported & known.keys())
+    if taken:
+        raise InvalidRequestError.of_field(
+            "suite", f"imports predictions of {taken[0]!r}, a model of the gateway; name them otherwise"
+        )
+    unknown = [name for name in wanted if name not in known and name not in imported]
+    if unknown:
+        raise InvalidRequestError.of_field(
+            "models", f"{unknown[0]!r} is unknown; the gateway has {_listed(known)}"
+        )
+
+
 def models_of(
     suite: Suite, wanted: Sequence[str], known: Mapping[str, ModelInfo]
 ) -> Mapping[str, tuple[str, ...]]:
@@ -121,17 +141,7 @@ def models_of(
     Raises:
         InvalidRequestError: a model is not known or can do none of the tasks, or a task has no model.
     """
-    imported = {spec.model for task in suite.tasks for spec in task.imported}
-    taken = sorted(imported & known.keys())
-    if taken:
-        raise InvalidRequestError.of_field(
-            "suite", f"imports predictions of {taken[0]!r}, a model of the gateway; name them otherwise"
-        )
-    unknown = [name for name in wanted if name not in known and name not in imported]
-    if unknown:
-        raise InvalidRequestError.of_field(
-            "models", f"{unknown[0]!r} is unknown; the gateway has {_listed(known)}"
-        )
+    check_known(suite, wanted, known)
     if wanted:
         names = [name for name in wanted if name in known]
     else:  # a route whose service nobody started is no reason to wait for it
@@ -155,7 +165,20 @@ def models_of(
     return chosen
 
 
-def not_ready(infos: Iterable[ModelInfo]) -> str:
+def notes_of(data_dir: Path | None, infos: Iterable[ModelInfo] = ()) -> str:
+    """What a person should know of a run from its start on, a line each: its folder, models not ready."""
+    data = "" if data_dir is None else f"Data: {data_dir}"
+    return "\n".join(filter(None, (data, _not_ready(infos))))
+
+
+def _can(info: ModelInfo, task: TaskSpec) -> bool:
+    if not task.dataset.has_images:
+        return False
+    silent = info.state is not ModelState.READY and not info.tasks  # it will say once it is up
+    return silent or MODEL_TASKS[task.kind] in info.tasks
+
+
+def _not_ready(infos: Iterable[ModelInfo]) -> str:
     """What keeps models from answering and how to mend it, for a person; empty if all are ready."""
     found = [
         f"{info.name} does not answer now ({info.state_message or info.state})."
@@ -165,13 +188,6 @@ def not_ready(infos: Iterable[ModelInfo]) -> str:
     if not found:
         return ""
     return " ".join([*found, "Unless that changes their samples fail; the same request asks them again."])
-
-
-def _can(info: ModelInfo, task: TaskSpec) -> bool:
-    if not task.dataset.has_images:
-        return False
-    silent = info.state is not ModelState.READY and not info.tasks  # it will say once it is up
-    return silent or MODEL_TASKS[task.kind] in info.tasks
 
 
 def _fault(root: Path, path: Path) -> str:

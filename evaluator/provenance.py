@@ -79,13 +79,19 @@ def _request(spec: RunSpec) -> dict[str, Any]:
 
 
 def of_run(
-    run: RunRecord, suite: Suite, opened: Sequence[OpenTask], infos: Iterable[ModelInfo], gateway: str
+    run: RunRecord,
+    suite: Suite,
+    data_dir: Path | None,
+    opened: Sequence[OpenTask],
+    infos: Iterable[ModelInfo],
+    gateway: str,
 ) -> dict[str, Any]:
     """What is known of a run before it sends anything.
 
     Args:
         run: with the provenance of the time when it was last taken up, if it was.
         suite: its suite.
+        data_dir: the folder that it reads.
         opened: its tasks.
         infos: the models that take part.
         gateway: the address that they are reached through.
@@ -98,6 +104,7 @@ def of_run(
     }
     return {
         "models": run.provenance.get("models", {}) | {info.name: _model(info) for info in infos},
+        "data_dir": None if data_dir is None else str(data_dir),
         "datasets": {task.spec.name: of_dataset(task) for task in opened},
         "suite": {"name": suite.name, "sha256": suite.digest},
         "tasks": {task.name: task.digest for task in suite.tasks},

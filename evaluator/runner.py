@@ -20,7 +20,7 @@ from evaluator.control import Control
 from evaluator.imports import ImportedAsker
 from evaluator.lanes import Lane, LaneWorker
 from evaluator.pacing import GivenUpError, Pace, Pacer, StoppedError
-from evaluator.preparing import OpenTask, data_dir_of, models_of, not_ready, open_task, suite_of
+from evaluator.preparing import OpenTask, data_dir_of, models_of, notes_of, open_task, suite_of
 from evaluator.reporting import remove_report, summary_of, write_run_report
 from evaluator.reuse import EarlierAnswers
 from evaluator.runs import RunRecord, RunSpec, TaskPlan, TaskRecord
@@ -124,6 +124,8 @@ class Runner:
         await on(self._threads, remove_report, self._store, run)
         suite = await on(self._threads, suite_of, run.spec)
         data_dir = await on(self._threads, data_dir_of, run.spec, suite, self._data_root)
+        await asyncio.wrap_future(self._store.note(run.evaluation_id, notes_of(data_dir)))
+        control.changed()
         infos, chosen = await self._choose(run, suite, control)
         models = list(dict.fromkeys(name for names in chosen.values() for name in names))
         opened = [
@@ -132,11 +134,13 @@ class Runner:
         plans = [TaskPlan(task.name, task.digest, chosen[task.name]) for task in suite.tasks]
         tasks = await asyncio.wrap_future(self._store.open(run.evaluation_id, models, plans))
         present = [infos[name] for name in models if name in infos]
-        now = await on(self._threads, provenance.of_run, run, suite, opened, present, self._client.address)
+        now = await on(
+            self._threads, provenance.of_run, run, suite, data_dir, opened, present, self._client.address
+        )
         for task, opened_task in zip(tasks, opened, strict=True):
             await asyncio.wrap_future(self._store.set_sample_count(task, len(opened_task.dataset)))
         await asyncio.wrap_future(self._store.set_provenance(run.evaluation_id, now))
-        await asyncio.wrap_future(self._store.note(run.evaluation_id, not_ready(present)))
+        await asyncio.wrap_future(self._store.note(run.evaluation_id, notes_of(data_dir, present)))
         tag = provenance.code_tag(now["code"])
         return _Prepared(replace(run, provenance=now), suite, opened, tasks, infos, tag)
 

@@ -19,6 +19,7 @@ from evaluator.reporting import read_report, write_contrast, zip_report
 from evaluator.requests import spec_of
 from evaluator.runs import Place, PlacedScore, RunRecord, RunSpec
 from evaluator.store import RunStore
+from evaluator.suites import Suite
 from evaluator.supervisor import Supervisor, evaluation_id_of
 from evaluator.threads import on
 from hooke import wire
@@ -42,7 +43,7 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
 
     Args:
         supervisor: carries out runs.
-        estimator: says what they would take.
+        estimator: says what they would take, and whether their models exist.
         store: has them.
         data_root: where datasets lie; None: nowhere.
         threads: for what reads files.
@@ -68,8 +69,9 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
         """Start an evaluation, or take it up again."""
         del context
         spec = spec_of(request)
-        suite_name = await on(self._threads, self._check, spec)
-        evaluation = await self._supervisor.create(spec, suite_name)
+        suite = await on(self._threads, self._check, spec)
+        await self._estimator.check_models(evaluation_id_of(spec.request_id), spec, suite)
+        evaluation = await self._supervisor.create(spec, suite.name)
         return pb.CreateEvaluationResponse(evaluation=wire.evaluation_to_proto(evaluation))
 
     async def EstimateEvaluation(  # noqa: N802
@@ -165,11 +167,11 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
             while chunk := await on(self._threads, file.read, _CHUNK_BYTES):
                 yield pb.GetReportResponse(chunk=chunk)
 
-    def _check(self, spec: RunSpec) -> str:
-        """Check what needs reading; return the name of the suite."""
+    def _check(self, spec: RunSpec) -> Suite:
+        """Check what needs reading; return the suite."""
         suite = suite_of(spec)
         data_dir_of(spec, suite, self._data_root)
-        return suite.name
+        return suite
 
     async def _run(self, evaluation_id: str) -> RunRecord:
         run = await on(self._threads, self._store.get, _required(evaluation_id))

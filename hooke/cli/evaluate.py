@@ -253,13 +253,14 @@ async def _create(
 async def _follow(client: AsyncClient, session: Session, evaluation: Evaluation) -> Evaluation:
     """Show the progress of every task with every model until the evaluation has ended."""
     latest = evaluation
-    said = ""
+    said: set[str] = set()
     with session.progress() as progress:
         bars = _Bars(progress, session)
         async for latest in client.watch_evaluation(evaluation.evaluation_id):
-            if not latest.state.ended and latest.state_message not in ("", said):
-                said = latest.state_message
-                session.say(said, "bold yellow")
+            for line in () if latest.state.ended else latest.state_message.splitlines():
+                if line not in said:
+                    said.add(line)
+                    session.say(line, "bold yellow")
             for each in latest.task_progress:
                 bars.update(each)
     return latest

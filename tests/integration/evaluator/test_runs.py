@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from deploy.local import free_port
 from hooke import errors
 from hooke.types import EvaluationState, SampleOutcome
 from tests.integration.evaluator.lab import (
@@ -351,9 +352,9 @@ async def test_cancel_while_queued(tmp_path: Path) -> None:
 
 # However often and however late a run is cancelled, its end stays its end.
 async def test_cancel_while_ending(tmp_path: Path) -> None:
-    async with model_service(Model()) as service, evaluating(address_of(service), tmp_path) as lab:
+    async with evaluating("127.0.0.1:1", tmp_path, evaluator_patience_s=0.01) as lab:
         for turn in range(10):
-            created = await lab.create(models=["nobody"], request_id=f"turn-{turn}")
+            created = await lab.create(request_id=f"turn-{turn}")
             answers = [created]
             async with asyncio.timeout(CALL_S):
                 while not all(answer.state.ended for answer in answers):
@@ -478,13 +479,34 @@ async def test_several_models_through_the_gateway(tmp_path: Path) -> None:
         assert reasons == {"UPSTREAM_FAILED"}
 
 
-# A model that does not exist, or cannot do what the suite asks, makes the run fail with the names to choose
-# from.
+# A model that does not exist is refused with the names to choose from, before anything is begun.
 async def test_unknown_model(tmp_path: Path) -> None:
     async with model_service(Model()) as service, evaluating(address_of(service), tmp_path) as lab:
-        evaluation = await lab.run(models=["nobody"])
+        with pytest.raises(errors.InvalidRequestError, match="'nobody' is unknown; the gateway has 'model'"):
+            await lab.create(models=["model", "nobody"])
+        assert [e async for e in lab.client.evaluations()] == []
+
+
+# While the gateway is away nobody knows which models exist: the run itself waits for it, and says so.
+async def test_unknown_model_without_gateway(tmp_path: Path) -> None:
+    port = free_port()
+    async with evaluating(f"127.0.0.1:{port}", tmp_path) as lab:
+        created = await lab.create(models=["nobody"])
+        async with model_service(Model(), port=port):
+            evaluation = await lab.end_of(created)
         assert evaluation.state is EvaluationState.FAILED
         assert "'nobody' is unknown; the gateway has 'model'" in evaluation.state_message
+
+
+# What is done is shown though its model is gone; one that never was cannot be added to it.
+async def test_model_that_is_gone(tmp_path: Path) -> None:
+    async with model_service(Model()) as service, evaluating(address_of(service), tmp_path) as lab:
+        done = await lab.run(suite(2), models=["model"])
+    async with model_service(OtherModel()) as service, evaluating(address_of(service), tmp_path) as lab:
+        assert await lab.create(suite(2), models=["model"]) == done
+        with pytest.raises(errors.InvalidRequestError, match="'nobody' is unknown"):
+            await lab.create(suite(2), models=["model", "nobody"])
+        assert await lab.client.evaluation(done.evaluation_id) == done
 
 
 # A watcher that stops reading, and one that goes away, hold up nothing; all others see the end.

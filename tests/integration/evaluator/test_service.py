@@ -20,6 +20,7 @@ from hooke.types import EvaluationState
 from hooke.v1 import evaluation_service_pb2 as pb
 from hooke.v1 import evaluation_service_pb2_grpc as pb_grpc
 from tests.integration.evaluator.lab import Lab, Model, address_of, evaluating, model_service, suite
+from tests.integration.evaluator.test_runs import PAIRS, images
 
 FOLDER_SUITE = """
 name: folders
@@ -176,6 +177,25 @@ async def test_data_dir_may_be_absolute(lab: Lab) -> None:
         evaluation = await lab.run(text, request_id=str(number), data_dir=data_dir)
         assert evaluation.state is EvaluationState.FAILED  # the folder is empty
         assert "inside" in evaluation.state_message
+
+
+# Which folder a run reads is said from its start on, and kept, though the request named none.
+async def test_data_folder_is_told(tmp_path: Path) -> None:
+    root = images(tmp_path / "data", 3)
+    model = Model()
+    model.hold_after = 0
+    async with (
+        model_service(model) as service,
+        evaluating(address_of(service), tmp_path / "runs", evaluator_data_root=root) as lab,
+    ):
+        created = await lab.create(PAIRS.replace("FOLDER", "."))
+        await model.until_it_holds()
+        assert (await lab.client.evaluation(created.evaluation_id)).state_message == f"Data: {root}"
+        model.released.set()
+        evaluation = await lab.end_of(created)
+        assert (evaluation.state, evaluation.state_message) == (EvaluationState.SUCCEEDED, "")
+        summary = read_json((await lab.client.report(evaluation.evaluation_id)).decode())
+        assert summary.provenance["data_dir"] == str(root)
 
 
 # An id that names nothing is UNKNOWN_EVALUATION for every method, and no id is INVALID_REQUEST.

@@ -171,8 +171,14 @@ def test_inputs(hooke: Hooke, tmp_path: Path) -> None:
         (["segment", "a.png", "--point", "3"], "--point"),
         (["segment", "a.png", "--box", "1,2,3,x"], "--box"),
         (["segment", "a.png", "--preset", "mine"], "--preset"),
-        (["ask", "a.png"], "QUESTION"),
-        (["ask", "a.png", "b.png"], "QUESTION"),
+        (["segment", "a.png", "--point", "1,2", "--model", "classical"], "--point: only for sam, not for"),
+        (["segment", "a.png", "--box", "1,2,3,4", "-m", "cellpose"], "--box: only for sam, not for cellpose"),
+        (["segment", "a.png", "--preset", "paper", "-m", "classical"], "--preset: only for sam, not for"),
+        (["ask"], "Missing argument 'QUESTION'"),
+        (["ask", "What?"], "Missing argument 'IMAGE'"),
+        (["ask", "a.png"], "'QUESTION': it is missing; say what to ask"),
+        (["ask", "empty"], "'QUESTION': it is missing; say what to ask"),
+        (["ask", "a.png", "b.png"], "'QUESTION': it is missing; say what to ask"),
         (["ask", "a.png", "What?", "--temperature", "0.5"], "--temperature"),
         (["ask", "a.png", "What?", "--model", "llava", "--temperature", "3"], "--temperature"),
         (["classify", "a.png"], "--examples"),
@@ -191,6 +197,31 @@ def test_wrong_usage(arguments: list[str], named: str, hooke: Hooke, lab: Lab, t
     assert done.code == 2
     assert named in done.err
     assert lab.seen == []
+
+
+# An address without a port is asked back about before anybody is looked for.
+@pytest.mark.parametrize(
+    "arguments", [["--address", "localhost", "models"], ["models", "--address", "localhost"]]
+)
+def test_address_without_a_port(arguments: list[str], hooke: Hooke) -> None:
+    done = hooke(*arguments)
+    assert (done.code, done.err) == (1, "Error: address: no port given; localhost:50051?\n")
+
+
+# A deadline is spoken of by the name that it has on the command line.
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [("60", errors.DeadlineExceededError("late; a longer `timeout_s` may help.")), ("inf", None)],
+)
+def test_deadline(
+    timeout: str, error: errors.HookeError | None, hooke: Hooke, lab: Lab, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "a.png")
+    if error:
+        lab.failures["Count"].append(error)
+    done = hooke("--timeout", timeout, "count", "a.png")
+    assert done.code == 1
+    assert "`hooke --timeout SECONDS` sets the deadline." in done.err
 
 
 # One bad image fails alone: the others are answered, one line names it, the exit code tells.
@@ -332,6 +363,16 @@ def test_evaluate_fails(state: int, word: str, hooke: Hooke, lab: Lab) -> None:
     assert word in done.err
     assert "no such folder" in done.err
     assert ("same path" in done.err) == (word == "failed")
+
+
+# What an evaluation says while it runs is shown once, line by line: which folder it reads, for example.
+def test_evaluate_says_what_it_reads(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    lab.states, lab.state_message = [2, 2, 4], "Data: /data/nuclei\nm0 does not answer now."
+    lines = hooke("evaluate", "demo").err.splitlines()
+    assert lines[0].startswith("Started")
+    assert lines[1:3] == ["Data: /data/nuclei", "m0 does not answer now."]
+    assert lines.count("Data: /data/nuclei") == 1
 
 
 # Where an evaluation broke off before its report was written, the reason is what is shown.
