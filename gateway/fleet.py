@@ -54,7 +54,9 @@ class Replicas:
     def absence(self) -> str:
         """What is said where none of them can be reached, as the end of a sentence."""
         question = f"cannot be reached at {self.addresses}; is its service started?"
-        return f"{question} For example: `make up PROFILES={self.name}`" if self.name in _PROFILES else question
+        if self.name not in _PROFILES:
+            return question
+        return f"{question} For example: `make up PROFILES={self.name}`"
 
     @property
     def serving_count(self) -> int:
