@@ -51,9 +51,11 @@ class Caller:
         )
         self._callables = callables(self._channel)
         self._connected = False
+        self._closed = False
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
+        self._closed = True
         self._channel.close()
 
     def run(self, plan: _steps.Plan[R], timeout_s: float | None) -> R:
@@ -85,7 +87,7 @@ class Caller:
         """Yield the answers of a method that streams them; closing it cancels the call."""
         try:
             self._connect(deadline)
-            call = self._callables[step.method](
+            call = self._callable(step.method)(
                 step.request,
                 timeout=deadline.left_s(),
                 metadata=call_metadata(request_id, step.model),
@@ -111,7 +113,7 @@ class Caller:
                 try:
                     if not probe:
                         self._connect(deadline)
-                    response = self._callables[method](
+                    response = self._callable(method)(
                         request,
                         timeout=_steps.PROBE_S if probe else deadline.left_s(),
                         metadata=call_metadata(request_id, model),
@@ -121,6 +123,12 @@ class Caller:
                 except grpc.RpcError as error:
                     raise error_from(error, address=self.address, request_id=request_id) from error
 
+    def _callable(self, method: str) -> Any:
+        """What calls a method. Raises HookeError once the client is closed."""
+        if self._closed:
+            raise HookeError(_steps.CLOSED)
+        return self._callables[method]
+
     def _connect(self, deadline: Deadline) -> None:
         """Wait some seconds for the first connection. Raises NeverReached where there is none."""
         if self._connected or not self._retries:
@@ -128,7 +136,7 @@ class Caller:
         # The first call waits; where that was in vain, the second says whether, and why, nobody is there.
         for timeout_s, waits in ((min(_steps.CONNECT_S, deadline.left_s()), True), (_steps.PROBE_S, False)):
             try:
-                self._callables["Check"](_steps.PING, timeout=timeout_s, wait_for_ready=waits)
+                self._callable("Check")(_steps.PING, timeout=timeout_s, wait_for_ready=waits)
                 break
             except grpc.RpcError as error:
                 if waits and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -156,6 +164,7 @@ class AsyncCaller:
         self._retries = retries
         self._credentials = None if tls is None else tls.credentials()
         self._connected = False
+        self._closed = False
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
@@ -171,6 +180,7 @@ class AsyncCaller:
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
+        self._closed = True
         await self._channel.close()
 
     async def run(self, plan: _steps.Plan[R], timeout_s: float | None) -> R:
@@ -205,7 +215,7 @@ class AsyncCaller:
         """Yield the answers of a method that streams them; closing it cancels the call."""
         try:
             await self._connect(deadline)
-            call = self._callables[step.method](
+            call = self._callable(step.method)(
                 step.request,
                 timeout=deadline.left_s(),
                 metadata=call_metadata(request_id, step.model),
@@ -232,7 +242,7 @@ class AsyncCaller:
                 try:
                     if not probe:
                         await self._connect(deadline)
-                    call = self._callables[method](
+                    call = self._callable(method)(
                         request,
                         timeout=_steps.PROBE_S if probe else deadline.left_s(),
                         metadata=call_metadata(request_id, model),
@@ -244,6 +254,12 @@ class AsyncCaller:
                 except grpc.RpcError as error:
                     raise error_from(error, address=self.address, request_id=request_id) from error
 
+    def _callable(self, method: str) -> Any:
+        """What calls a method. Raises HookeError once the client is closed."""
+        if self._closed:
+            raise HookeError(_steps.CLOSED)
+        return self._callables[method]
+
     async def _connect(self, deadline: Deadline) -> None:
         """Wait some seconds for the first connection. Raises NeverReached where there is none."""
         if self._connected or not self._retries:
@@ -251,7 +267,7 @@ class AsyncCaller:
         # The first call waits; where that was in vain, the second says whether, and why, nobody is there.
         for timeout_s, waits in ((min(_steps.CONNECT_S, deadline.left_s()), True), (_steps.PROBE_S, False)):
             try:
-                await self._callables["Check"](_steps.PING, timeout=timeout_s, wait_for_ready=waits)
+                await self._callable("Check")(_steps.PING, timeout=timeout_s, wait_for_ready=waits)
                 break
             except grpc.RpcError as error:
                 if waits and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:

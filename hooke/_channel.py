@@ -26,7 +26,8 @@ from grpc_health.v1 import health_pb2
 from hooke.errors import InvalidRequestError
 from hooke.v1 import evaluation_service_pb2, image_service_pb2, inference_service_pb2, model_service_pb2
 
-DEFAULT_ADDRESS = "localhost:50051"
+DEFAULT_PORT = 50051
+DEFAULT_ADDRESS = f"localhost:{DEFAULT_PORT}"
 DEFAULT_TIMEOUT_S = 60.0
 MODEL_KEY = "hooke-model"
 REQUEST_ID_KEY = "hooke-request-id"
@@ -34,6 +35,7 @@ MAX_ATTEMPTS = 5
 """Attempts of one call, the first included; gRPC allows no more."""
 
 _MIB = 1024**2
+_NO_PORT = re.compile(r"(dns:///)?([\w.-]+|\[[\da-fA-F:.]+\])")
 _LOOPBACK = re.compile(r"(dns:///)?(localhost|127\.[\d.]+|\[::1\])(:|$)|(ipv4:127\.|ipv6:\[::1\]|unix:)")
 _FILES: Sequence[Any] = (  # of FileDescriptor, which two packages of type stubs name differently
     inference_service_pb2.DESCRIPTOR,
@@ -119,10 +121,16 @@ class Tls:
 
 
 def checked_address(address: str) -> str:
-    """Return an address that gRPC understands. Raises InvalidRequestError for a web address."""
+    """Return an address that gRPC understands.
+
+    Raises:
+        InvalidRequestError: it is a web address, or has no port, for which gRPC would quietly take 443.
+    """
     if address.startswith(("http://", "https://")) or not address:
         text = f"{address!r} is no gRPC address; write host:port, for example {DEFAULT_ADDRESS}"
         raise InvalidRequestError.of_field("address", text)
+    if _NO_PORT.fullmatch(address):
+        raise InvalidRequestError.of_field("address", f"no port given; {address}:{DEFAULT_PORT}?")
     return address
 
 

@@ -26,6 +26,8 @@ CONNECT_S = 10.0
 """Seconds that a client waits for its first connection."""
 PING = health_pb2.HealthCheckRequest()
 """Request of a call that only asks whether there is a server; any answer says yes."""
+CLOSED = "this client was closed; open another one"
+"""What a call says where there is no connection to carry it out on any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; calls in flight are cancelled."""
+        """Close the connection; calls in flight are cancelled, later ones raise HookeError."""
         await self._caller.close()
 
     async def segment(

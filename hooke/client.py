@@ -80,7 +80,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; calls in flight are cancelled."""
+        """Close the connection; calls in flight are cancelled, later ones raise HookeError."""
         self._caller.close()
 
     def segment(

@@ -53,6 +53,8 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     yield open_client
     for client in opened:
         client.close()
+        if isinstance(client, BlockingAsyncClient):
+            client.end_loop()
 
 
 @pytest.fixture

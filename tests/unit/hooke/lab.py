@@ -78,6 +78,8 @@ class Lab(
     """Whether the models are those of a provider."""
     described: bool = True
     """Whether anything but the names of the models is known."""
+    more_tasks: tuple[int, ...] = (99,)
+    """What else they can do, by number on the wire; 99 is of a newer server."""
     countable: bool = False
     """Whether the models say that they can count."""
     wrote: str = ""
@@ -181,7 +183,7 @@ class Lab(
     def ListModels(self, request, context):
         self._enter("ListModels", request, context)
         items, token = _page(self.model_count, request)
-        tasks = [1, 2, 3] if self.countable else [1, 2, 99]
+        tasks = [1, 2, 3] if self.countable else [1, 2, *self.more_tasks]
         models = [
             model_pb2.ModelInfo(name=f"m{index}", state=2, tasks=tasks, remote=self.remote)
             if self.described
@@ -355,6 +357,5 @@ class BlockingAsyncClient:
         finally:
             self._runner.run(answers.aclose())
 
-    def close(self) -> None:
-        self._runner.run(self._client.close())
+    def end_loop(self) -> None:
         self._runner.close()

@@ -389,6 +389,17 @@ def test_dead_address_is_soon_known(connect: Callable[..., Any], monkeypatch: py
         assert time.monotonic() - start < 5
 
 
+# A client that was closed says so in a sentence, whatever it is asked.
+@pytest.mark.parametrize("method", HOOKE_METHODS)
+def test_closed(method: str, client: Any, lab: Lab) -> None:
+    client.models()
+    client.close()
+    lab.seen.clear()
+    with pytest.raises(errors.HookeError, match="this client was closed; open another one"):
+        CALLS[method](client)
+    assert lab.seen == []
+
+
 # A server that has trouble with its own health is there all the same, and is asked.
 def test_unwell_server_is_asked(client: Any, lab: Lab) -> None:
     lab.failures["Check"].append(errors.DrainingError("bye"))
@@ -434,6 +445,14 @@ def test_no_proxy_to_this_machine(
         monkeypatch.delenv(name, raising=False)
     address = f"{host}:{lab.address.rpartition(':')[2]}"
     assert connect(address).count(SMALL, timeout_s=5).count == 7
+
+
+# An address needs a port: without one, gRPC would quietly try that of the web.
+@pytest.mark.parametrize("address", ["localhost", "10.0.0.7", "[::1]", "dns:///gateway.lab"])
+def test_address_without_a_port(address: str, connect: Callable[..., Any]) -> None:
+    with pytest.raises(errors.InvalidRequestError, match="no port given") as caught:
+        connect(address)
+    assert caught.value.message.endswith(f"; {address}:50051?")
 
 
 # Health is yes, no, or not known.
