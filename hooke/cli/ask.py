@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +13,23 @@ import typer
 from hooke import AsyncAnswerStream
 from hooke.cli import options, words
 from hooke.cli.inputs import SUFFIXES, find_images, naming_files
-from hooke.errors import InvalidRequestError
-from hooke.types import AskResult, FinishReason
+from hooke.errors import InvalidRequestError, TaskNotSupportedError
+from hooke.types import AskResult, FinishReason, ModelInfo, ModelState, Task
 
-Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask, in quotes.")]
+
+def _no_image(question: str) -> str:
+    """Refuse an image where the question should stand: it was forgotten."""
+    # os.path, since a question may be longer than any path, about which pathlib complains
+    if Path(question).suffix.lower() in SUFFIXES or os.path.exists(question):  # noqa: PTH110
+        raise typer.BadParameter(f"it is missing; say what to ask, in quotes, after {question}.")
+    return question
+
+
+Question = Annotated[
+    str,
+    # Eager: looked at before IMAGE, which lacks its value when the only image was taken for the question.
+    typer.Argument(metavar="QUESTION", is_eager=True, callback=_no_image, help="What to ask, in quotes."),
+]
 Instructions = Annotated[
     str,
     typer.Option("--instructions", "-i", metavar="TEXT", help="What the model is to keep to in all it says."),
@@ -51,17 +66,18 @@ def ask(
     session = options.session_of(context, address, as_json)
     parameters = words.parameters_of(model, temperature, max_tokens)
     view = options.view_of(channel, z_index, project, time_index)
-    if Path(question).suffix.lower() in SUFFIXES:
-        raise typer.BadParameter(f"say what to ask, after {question}.", param_hint="QUESTION")
     paths = find_images(images)
 
     async def answer() -> AskResult:
         async with session.client() as client:
             await client.serving(timeout_s=session.connect_s)
-            async with client.stream_ask(
-                paths, question, model=model, instructions=instructions, view=view, parameters=parameters
-            ) as pieces:
-                return await (pieces.result() if session.as_json else _echoed(pieces))
+            try:
+                async with client.stream_ask(
+                    paths, question, model=model, instructions=instructions, view=view, parameters=parameters
+                ) as pieces:
+                    return await (pieces.result() if session.as_json else _echoed(pieces))
+            except TaskNotSupportedError as error:
+                raise _naming_others(error, await client.models()) from error
 
     with session.reporting():
         try:
@@ -74,6 +90,14 @@ def ask(
         session.say(_summary(result), "dim")
         if result.finish_reason is FinishReason.LENGTH:
             session.say("The answer was cut off; --max-tokens allows more.", "yellow")
+
+
+def _naming_others(error: TaskNotSupportedError, models: Sequence[ModelInfo]) -> TaskNotSupportedError:
+    """Return the error of a model that cannot ask, with those that can and run."""
+    able = [info.name for info in models if Task.ASK in info.tasks and info.state is ModelState.READY]
+    others = f"ask one that does, by --model: {', '.join(able)}" if able else "no model that does is running"
+    text = f"{error.metadata.get('model', 'this model')} does not answer in words; {others}"
+    return type(error)(text, metadata=error.metadata, request_id=error.request_id)
 
 
 async def _echoed(pieces: AsyncAnswerStream) -> AskResult:

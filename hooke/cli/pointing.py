@@ -31,11 +31,19 @@ Preset = Annotated[
 
 
 def sam_parameters_of(
-    points: list[str] | None, background_points: list[str] | None, boxes: list[str] | None, preset: str | None
+    model: str,
+    points: list[str] | None,
+    background_points: list[str] | None,
+    boxes: list[str] | None,
+    preset: str | None,
 ) -> SamParameters | None:
     """Return the parameters that the options ask for; None: nothing was said to SAM."""
-    if not (points or background_points or boxes or preset):
+    said = {"--point": points, "--background-point": background_points, "--box": boxes, "--preset": preset}
+    options = ", ".join(name for name, value in said.items() if value)
+    if not options:
         return None
+    if model not in ("", "sam"):
+        raise typer.BadParameter(f"only for sam, not for {model}.", param_hint=options)
     if preset not in (None, "default", "paper", "microscopy"):
         raise typer.BadParameter(f"{preset!r} is none of default, paper, microscopy.", param_hint="--preset")
     inside = [_numbers("--point", text, "X,Y") for text in points or ()]

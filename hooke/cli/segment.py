@@ -89,7 +89,7 @@ def segment(
     options.check_diameters(diameter_px, diameter_um)
     view = options.view_of(channel, z_index, project, time_index)
     pixel_size = options.pixel_size_of(pixel_size_um)
-    parameters = pointing.sam_parameters_of(point, background_point, box, preset)
+    parameters = pointing.sam_parameters_of(model, point, background_point, box, preset)
     paths = find_images(images)
     files = {path: ResultFiles.of(out, name) for path, name in result_names(paths).items()}
     _refuse_to_overwrite(paths, list(files.values()))

@@ -31,7 +31,13 @@ _PIPE_WIDTH = 160
 _HINTS: Mapping[str, str] = {
     Reason.UNKNOWN_MODEL: "`hooke models` lists the models.",
     Reason.TASK_NOT_SUPPORTED: "`hooke models` shows what each model can do.",
-    Reason.EXAMPLES_REQUIRED: "Give a folder with one folder of images for each class: --examples DIR.",
+    Reason.EXAMPLES_REQUIRED: (
+        "Give a folder with one folder of images for each class: --examples DIR. "
+        "Models that answer in words take --labels without any: name one with --model; `hooke models` lists "
+        "them, with the task ask."
+    ),
+    Reason.DEADLINE_EXCEEDED: "`hooke --timeout SECONDS` sets the deadline.",
+    "timeout_s": "`hooke --timeout SECONDS` sets the deadline.",
     "expected_diameter_um": "Say how large a pixel is with --pixel-size-um, or use --diameter-px.",
     "data_dir": "The evaluator must see the folder of --data at the same path, below its data root.",
     "view": "Choose what to look at with --channel, --z, --project or --time.",
@@ -146,7 +152,7 @@ def describe(error: HookeError | OSError) -> str:
     parts = [part for fault in error.violations for part in re.split(r"[.\[\]]", fault.field)]
     keys = dict.fromkeys([str(error.reason), *parts])
     hints = [_HINTS[key] for key in keys if key in _HINTS]
-    return " ".join([text if text.endswith((".", ")")) else f"{text}.", *hints])
+    return " ".join([text if text.endswith((".", ")", "?")) else f"{text}.", *hints])
 
 
 def error_document(error: HookeError | OSError) -> dict[str, Any]:

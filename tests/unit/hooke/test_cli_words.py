@@ -83,6 +83,32 @@ def test_ask_names_files(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     assert "--z" in done.err
 
 
+# Where a model does not answer in words, those that do and run are named, or that there is none.
+@pytest.mark.parametrize(
+    ("tasks", "others"),
+    [((4,), "ask one that does, by --model: m0, m1."), ((), "no model that does is running.")],
+)
+def test_ask_a_model_without_words(
+    tasks: tuple[int, ...], others: str, hooke: Hooke, lab: Lab, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "a.png")
+    lab.more_tasks = tasks
+    refusal = errors.TaskNotSupportedError("classical cannot ask", metadata={"model": "classical"})
+    lab.failures["StreamAsk"].append(refusal)
+    done = hooke("ask", "a.png", "What?")
+    assert done.code == 1
+    assert done.err.startswith(f"Error: classical does not answer in words; {others} `hooke models` ")
+
+
+# Names of classes are no use to a model that learns from examples; they are to one that takes words.
+def test_labels_without_examples(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    lab.failures["Classify"].append(errors.ExamplesRequiredError("this model learns from examples"))
+    done = hooke("classify", "a.png", "--labels", "a,b")
+    assert done.code == 1
+    assert "--examples DIR. Models that answer in words take --labels" in done.err
+
+
 # Without an answer there is no number: the outcome stands in its place, and what was written is quoted.
 def test_count_without_an_answer(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     write_image(tmp_path / "a.png")
@@ -123,14 +149,14 @@ def test_segment_by_pointing(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
         "segment", "a.png", "--point", "1.5,2", "--point", "0,0", "--background-point", "3,1",
         "--box", "1,2,3,4",
     )  # fmt: skip
-    hooke("segment", "a.png", "--preset", "microscopy", "--model", "sam-tiny")
+    hooke("segment", "a.png", "--preset", "microscopy", "--model", "sam")
     hooke("segment", "a.png")
     pointed, preset, plain = (call.request for call in lab.calls("Segment"))
     assert pointed.model == "sam"
     points = [(point.x_px, point.y_px, point.background) for point in pointed.sam.prompts.points]
     assert points == [(1.5, 2, False), (0, 0, False), (3, 1, True)]
     assert [(box.x_px, box.height_px) for box in pointed.sam.prompts.boxes] == [(1, 4)]
-    assert (preset.model, preset.sam.sam_preset, preset.sam.HasField("prompts")) == ("sam-tiny", 3, False)
+    assert (preset.model, preset.sam.sam_preset, preset.sam.HasField("prompts")) == ("sam", 3, False)
     assert (plain.model, plain.WhichOneof("parameters")) == ("", None)
 
 
