@@ -33,12 +33,17 @@ class ModelChangedError(Exception):
     """A model is not the one that the run began with."""
 
     def __init__(self, model: str, before: Identity, now: Identity) -> None:
+        self._cause = (model, before, now)
         super().__init__(
             f"the model {model!r} has changed: this evaluation began with {before}, and now it is {now}. "
             "Answers of both would be mixed. Start a new evaluation (another request_id), without reused "
             "answers if those are the earlier ones, or bring the model back as it was and create this one "
             "again."
         )
+
+    def __reduce__(self) -> tuple[type[ModelChangedError], tuple[str, Identity, Identity]]:
+        """Pickle by the cause, since the message is no argument."""
+        return type(self), self._cause
 
 
 @dataclass(frozen=True, slots=True, eq=False)

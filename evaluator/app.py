@@ -33,22 +33,12 @@ class EvaluatorApp:
     """
 
     def __init__(self, settings: EvaluatorSettings) -> None:
-        try:
-            self._store = RunStore(settings.evaluator_runs_dir, settings.database)
-        except RunsFolderError as error:
-            raise SettingsError(f"{PREFIX}EVALUATOR_RUNS_DIR: {error}") from error
-        except DatabaseError as error:
-            raise SettingsError(f"{PREFIX}DATABASE_URL: {error}") from error
+        self._store = opened_store(settings)
         self._grace_s = settings.grace_s
         self._threads = ThreadPoolExecutor(settings.evaluator_threads, thread_name_prefix="hooke-evaluator")
-        self._client = AsyncClient(settings.evaluator_gateway, tls=_tls(settings), retries=False)
-        limits = Limits(
-            pace=Pace(most=settings.evaluator_max_in_flight, patience_s=settings.evaluator_patience_s),
-            call_timeout_s=settings.evaluator_call_timeout_s,
-            samples_in_memory=settings.evaluator_samples_in_memory,
-        )
+        self._client = AsyncClient(settings.evaluator_gateway, tls=tls_of(settings), retries=False)
         root = settings.evaluator_data_root
-        runner = Runner(self._store, self._client, root, limits, self._threads)
+        runner = Runner(self._store, self._client, root, limits_of(settings), self._threads)
         self._supervisor = Supervisor(self._store, runner, self._threads, settings.evaluator_max_runs)
         self.server = Server(settings, "evaluator", Metrics())
         most_in_flight = settings.evaluator_max_in_flight
@@ -82,7 +72,27 @@ class EvaluatorApp:
         await self._supervisor.stop(self._grace_s)
 
 
-def _tls(settings: EvaluatorSettings) -> Tls | None:
+def opened_store(settings: EvaluatorSettings) -> RunStore:
+    """Open the store of the runs. Raises SettingsError where its folder or its database cannot be used."""
+    try:
+        return RunStore(settings.evaluator_runs_dir, settings.database)
+    except RunsFolderError as error:
+        raise SettingsError(f"{PREFIX}EVALUATOR_RUNS_DIR: {error}") from error
+    except DatabaseError as error:
+        raise SettingsError(f"{PREFIX}DATABASE_URL: {error}") from error
+
+
+def limits_of(settings: EvaluatorSettings) -> Limits:
+    """What each run may take."""
+    return Limits(
+        pace=Pace(most=settings.evaluator_max_in_flight, patience_s=settings.evaluator_patience_s),
+        call_timeout_s=settings.evaluator_call_timeout_s,
+        samples_in_memory=settings.evaluator_samples_in_memory,
+    )
+
+
+def tls_of(settings: EvaluatorSettings) -> Tls | None:
+    """How models are reached; None: without TLS."""
     if settings.evaluator_gateway_ca_file is None:
         return None
     return Tls(

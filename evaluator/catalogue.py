@@ -23,7 +23,7 @@ class DatasetChangedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read:
+class ReadSample:
     """A sample with the hash of its truth."""
 
     sample: Sample
@@ -56,7 +56,7 @@ class Catalogue:
         known: Sequence[KnownSample],
     ) -> None:
         self.dataset = dataset
-        self._task = task
+        self.task = task
         self._store = store
         self._threads = threads
         self._next = 0
@@ -66,10 +66,18 @@ class Catalogue:
         self._noted = NotedSamples(len(dataset), known)
         self._advance()
 
+    def __len__(self) -> int:
+        """Number of samples listed."""
+        return len(self.dataset)
+
     @property
     def duplicate_count(self) -> int:
         """Listed samples that are another one's image; as far as was read."""
         return self._noted.duplicate_count
+
+    def knows(self, index: int) -> bool:
+        """True if the sample was read, now or earlier, or is a duplicate of one."""
+        return index in self._noted
 
     def sample_id(self, index: int) -> str | None:
         """Id of a sample; None if it was not read yet, or is a duplicate."""
@@ -85,7 +93,13 @@ class Catalogue:
             DatasetChangedError: it is not what was noted before: another image, another truth, or one of both
                 times unreadable.
         """
-        read = await asyncio.get_running_loop().run_in_executor(self._threads, _read, self.dataset, index)
+        read = await asyncio.get_running_loop().run_in_executor(
+            self._threads, read_sample, self.dataset, index
+        )
+        return await self.take(index, read)
+
+    async def take(self, index: int, read: ReadSample) -> Sample | None:
+        """As `sample`, of one that was read elsewhere."""
         found = KnownSample(index, read.sample.sample_id, read.truth_digest)
         async with self._changed:
             await self._changed.wait_for(lambda: index in self._noted or self._next == index)
@@ -102,7 +116,7 @@ class Catalogue:
 
     def _has_changed(self, how: str) -> DatasetChangedError:
         return DatasetChangedError(
-            f"the dataset of task {self._task.name!r} has changed since this evaluation began: {how}. Start "
+            f"the dataset of task {self.task.name!r} has changed since this evaluation began: {how}. Start "
             "a new evaluation (another request_id), or bring the data back as they were and create this one "
             "again."
         )
@@ -112,21 +126,22 @@ class Catalogue:
         first = self._noted.note(found)
         self._advance()
         if not first:
-            return [self._store.set_sample_count(self._task, len(self.dataset) - self.duplicate_count)]
+            return [self._store.set_sample_count(self.task, len(self.dataset) - self.duplicate_count)]
         row = SampleRow(found.sample_id, found.position, sample.source, sample.slices, sample.cluster)
-        return [self._store.add_sample(self._task, row, found.truth_digest)]
+        return [self._store.add_sample(self.task, row, found.truth_digest)]
 
     def _advance(self) -> None:
         while self._next < len(self.dataset) and self._next in self._noted:
             self._next += 1
 
 
-def _read(dataset: Dataset, index: int) -> _Read:
+def read_sample(dataset: Dataset, index: int) -> ReadSample:
+    """Read a sample. Raises DatasetChangedError where there is none."""
     try:
         sample = dataset.sample(index)
     except (HookeError, OSError) as error:
         raise DatasetChangedError(f"sample {index} of {dataset.name} cannot be found: {error}") from error
-    return _Read(sample, truth_digest(sample.truth))
+    return ReadSample(sample, truth_digest(sample.truth))
 
 
 def truth_digest(truth: Truth) -> str:

@@ -9,27 +9,57 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.answering import Answer, Answering, Question
 from evaluator.asking import unreadable
-from evaluator.catalogue import Catalogue
 from evaluator.control import Control
 from evaluator.journal import read_mask
 from evaluator.pacing import StoppedError
-from evaluator.records import Sample
+from evaluator.records import Prediction, Sample, SampleScore
 from evaluator.runs import TaskRecord
 from evaluator.scoring import score
-from evaluator.store import RunStore
 from evaluator.threads import on
 from hooke.masks import write_label_tiff
 from hooke.types import SampleOutcome
+
+
+class Samples(Protocol):
+    """The samples of a lane in the order of the dataset; see `Catalogue`."""
+
+    def __len__(self) -> int:
+        """How many are listed."""
+
+    def sample_id(self, index: int) -> str | None:
+        """Id of a sample; None if it was not read yet, or is a duplicate."""
+
+    async def sample(self, index: int) -> Sample | None:
+        """Read a sample; None if it is a duplicate of an earlier one."""
+
+
+class Answers(Protocol):
+    """Where a lane puts what it has, and finds what there is; see `RunStore`."""
+
+    def add_prediction(
+        self, task: TaskRecord, prediction: Prediction, mask: bytes | None
+    ) -> Future[Prediction]:
+        """Keep a prediction."""
+
+    def add_score(self, task: TaskRecord, score: SampleScore, code_tag: str) -> Future[None]:
+        """Keep the score of the present prediction."""
+
+    def predictions(self, task: TaskRecord, sample_id: str, repeat: int = 0) -> Mapping[str, Prediction]:
+        """Model -> prediction of one sample."""
+
+    def folder(self, evaluation_id: str) -> Path:
+        """Where the masks of a run lie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +73,7 @@ class Lane:
 
     task: TaskRecord
     question: Question
-    catalogue: Catalogue
+    catalogue: Samples
     asker: Answering
     outcomes: Mapping[str, SampleOutcome]
     scored: frozenset[str]
@@ -67,7 +97,7 @@ class LaneWorker:
         code_tag: of the code that runs here.
     """
 
-    def __init__(self, store: RunStore, threads: Executor, window: int, code_tag: str) -> None:
+    def __init__(self, store: Answers, threads: Executor, window: int, code_tag: str) -> None:
         self._store = store
         self._threads = threads
         self._window = window
@@ -87,7 +117,7 @@ class LaneWorker:
                 window.release()
 
         async with asyncio.TaskGroup() as group:
-            for index in range(len(lane.catalogue.dataset)):
+            for index in range(len(lane.catalogue)):
                 if self._nothing_to_do(lane, index):
                     continue
                 await window.acquire()

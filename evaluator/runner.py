@@ -60,7 +60,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
+class Prepared:
     """A run that is ready to send samples; `opened` and `tasks` are in the order of the suite.
 
     Figures by other code than that of `code_tag` are computed again. `infos` has the models of the gateway;
@@ -112,7 +112,7 @@ class Runner:
             await self._send(prepared, control)
             return await self._conclude(prepared, control)
         except Exception as error:  # noqa: BLE001  (the boundary: a run that cannot go on says why)
-            cause = _innermost(error)
+            cause = innermost(error)
             if not isinstance(cause, StoppedError):
                 return Ending(EvaluationState.FAILED, _explain(run, cause))
             return None if control.interrupted else Ending(EvaluationState.CANCELLED, "Cancelled.")
@@ -120,7 +120,7 @@ class Runner:
             control.leave()
             await asyncio.wrap_future(self._store.release(run.evaluation_id))
 
-    async def _prepare(self, run: RunRecord, control: Control) -> _Prepared:
+    async def _prepare(self, run: RunRecord, control: Control) -> Prepared:
         await on(self._threads, remove_report, self._store, run)
         suite = await on(self._threads, suite_of, run.spec)
         data_dir = await on(self._threads, data_dir_of, run.spec, suite, self._data_root)
@@ -142,7 +142,7 @@ class Runner:
         await asyncio.wrap_future(self._store.set_provenance(run.evaluation_id, now))
         await asyncio.wrap_future(self._store.note(run.evaluation_id, notes_of(data_dir, present)))
         tag = provenance.code_tag(now["code"])
-        return _Prepared(replace(run, provenance=now), suite, opened, tasks, infos, tag)
+        return Prepared(replace(run, provenance=now), suite, opened, tasks, infos, tag)
 
     async def _choose(
         self, run: RunRecord, suite: Suite, control: Control
@@ -174,18 +174,22 @@ class Runner:
             finally:
                 share.done()
 
-    async def _send(self, prepared: _Prepared, control: Control) -> None:
+    async def _send(self, prepared: Prepared, control: Control) -> None:
         """Take every lane as far as it goes, all at the same time."""
         control.changed()
         lanes = await self._lanes(prepared, control)
+        with control.for_at_most(prepared.run.spec.max_sending_s):
+            await self._go_through(lanes, prepared, control)
+
+    async def _go_through(self, lanes: Sequence[Lane], prepared: Prepared, control: Control) -> None:
+        """Take these lanes as far as they go; where another engine does the work, it begins here."""
         window = max(2, self._limits.samples_in_memory // max(1, len(lanes)))
         worker = LaneWorker(self._store, self._threads, window, prepared.code_tag)
-        with control.for_at_most(prepared.run.spec.max_sending_s):
-            async with asyncio.TaskGroup() as group:
-                for lane in lanes:
-                    group.create_task(worker.go_through(lane, control))
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                group.create_task(worker.go_through(lane, control))
 
-    async def _lanes(self, prepared: _Prepared, control: Control) -> list[Lane]:
+    async def _lanes(self, prepared: Prepared, control: Control) -> list[Lane]:
         askers = await self._askers(prepared, control)
         lanes = []
         for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
@@ -209,13 +213,13 @@ class Runner:
                 ]
         return lanes
 
-    async def _scored(self, prepared: _Prepared, task: TaskRecord, model: str, repeat: int) -> frozenset[str]:
+    async def _scored(self, prepared: Prepared, task: TaskRecord, model: str, repeat: int) -> frozenset[str]:
         """Samples whose score stays as it is."""
         if not prepared.run.spec.asks_models:
             return frozenset()
         return await on(self._threads, self._store.scored, task, model, prepared.code_tag, repeat)
 
-    async def _askers(self, prepared: _Prepared, control: Control) -> Mapping[str, Asker]:
+    async def _askers(self, prepared: Prepared, control: Control) -> Mapping[str, Asker]:
         """What asks each model that is to be asked."""
         spec, askers = prepared.run.spec, {}
         purse = None
@@ -243,7 +247,7 @@ class Runner:
             )
         return askers
 
-    def _purse(self, prepared: _Prepared, limit_micro_usd: int) -> Purse:
+    def _purse(self, prepared: Prepared, limit_micro_usd: int) -> Purse:
         """What is left of the cost limit of a run."""
         usages = [self._store.usage(task, model) for task in prepared.tasks for model in task.models]
         spent = sum(usage.cost_micro_usd or 0 for usage in usages)
@@ -255,14 +259,14 @@ class Runner:
         earlier = await on(self._threads, self._store.any_answer, task.evaluation_id, model, only)
         return None if earlier is None else identity_of(earlier)
 
-    async def _conclude(self, prepared: _Prepared, control: Control) -> Ending | None:
+    async def _conclude(self, prepared: Prepared, control: Control) -> Ending | None:
         """Say how the run ended, and write its report."""
         if control.interrupted:
             return None
         control.end()
         return await on(self._threads, self._write_report, prepared, control)
 
-    def _write_report(self, prepared: _Prepared, control: Control) -> Ending:
+    def _write_report(self, prepared: Prepared, control: Control) -> Ending:
         run = prepared.run
         whole = provenance.of_datasets(self._store, prepared.tasks, run.provenance)
         self._store.set_provenance(run.evaluation_id, whole).result()
@@ -281,7 +285,7 @@ def _most_failed(spec: RunSpec, sample_count: int) -> int | None:
     return min(bounds, default=None)
 
 
-def _ending(store: RunStore, prepared: _Prepared, control: Control) -> Ending:
+def _ending(store: RunStore, prepared: Prepared, control: Control) -> Ending:
     """What the outcomes of the samples make of a run."""
     tasks = prepared.tasks
     progress = store.evaluation(prepared.run).task_progress
@@ -309,7 +313,7 @@ def _ending(store: RunStore, prepared: _Prepared, control: Control) -> Ending:
     return Ending(state, " ".join([*messages, again]))
 
 
-def _missing_repeats(store: RunStore, prepared: _Prepared) -> int:
+def _missing_repeats(store: RunStore, prepared: Prepared) -> int:
     """Answers beyond the first one to each sample that there are none of."""
     missing = 0
     for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
@@ -323,7 +327,7 @@ def _missing_repeats(store: RunStore, prepared: _Prepared) -> int:
     return missing
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """The first error in a group of them."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
