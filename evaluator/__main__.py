@@ -10,7 +10,7 @@ from evaluator.settings import EvaluatorSettings
 from runtime.server import main
 
 
-async def _serve(settings: EvaluatorSettings) -> None:
+async def serve(settings: EvaluatorSettings) -> None:
     """Be the evaluator until SIGTERM."""
     await EvaluatorApp(settings).run()
 
@@ -25,13 +25,13 @@ def command_line() -> typer.Typer:
     )
 
     @app.callback(invoke_without_command=True)
-    def serve(context: typer.Context) -> None:
+    def by_default(context: typer.Context) -> None:
         """Serve evaluations by gRPC until SIGTERM, or carry one out and leave.
 
         Settings are environment variables HOOKE_...: docs/settings.md lists them.
         """
         if context.invoked_subcommand is None:
-            main(EvaluatorSettings, _serve)
+            main(EvaluatorSettings, serve)
 
     app.command()(run)
     return app
