@@ -73,7 +73,7 @@ def run(
         str, typer.Option(metavar="ADDRESS", help="Of the cluster. auto: the one that this machine is in.")
     ] = "auto",
 ) -> None:
-    r"""Carry one evaluation out, and leave: what a Kubernetes Job, a KubeRay RayJob or a batch queue starts.
+    """Carry one evaluation out, and leave: what a Kubernetes Job, a KubeRay RayJob or a batch queue starts.
 
     Settings are those of the evaluator: HOOKE_EVALUATOR_GATEWAY, HOOKE_EVALUATOR_RUNS_DIR, HOOKE_DATABASE_URL
     and so on. What is finished is in the folder of the runs and in the database at once, and the same command

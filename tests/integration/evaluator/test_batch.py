@@ -73,7 +73,14 @@ async def test_wrong_order(tmp_path: Path) -> None:
 def test_help() -> None:
     shown = CliRunner().invoke(command_line(), ["run", "--help"])
     assert shown.exit_code == 0
-    for told in ("--engine", "--ray-address", "KubeRay", "HOOKE_EVALUATOR_RUNS_DIR", "Exits with 0"):
+    for told in (
+        "--engine",
+        "--ray-address",
+        "KubeRay",
+        "HOOKE_EVALUATOR_RUNS_DIR",
+        "Exits with 0",
+        "\n    python -m evaluator run demo\n",
+    ):
         assert told in shown.output
 
 
