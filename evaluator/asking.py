@@ -128,7 +128,9 @@ class Asker:
                     pacer.alive()
                 refused = isinstance(error, _REFUSALS)
                 refusals += refused
-                tries += not refused and not turn.probing
+                # While the model fails for everybody, a failure says nothing of the sample; once it has lived
+                # through others and failed at this one again, it does: it may be the last one that is left.
+                tries += not refused and (not turn.probing or tries == MOST_TRIES - 1)
                 if not passing or tries >= MOST_TRIES or refusals >= MOST_REFUSALS:
                     return self._failure(question, sample, attempt, error)
             else:
