@@ -172,7 +172,8 @@ def service_config(*, retries: bool = True) -> str:
     """Balancing and retries, as gRPC's JSON service config.
 
     Every method whose `idempotency_level` allows it is retried on UNAVAILABLE and RESOURCE_EXHAUSTED, after
-    a delay with jitter, or the one that the server asks for. Uploads are left to the client: they outgrow
+    a delay with jitter, or the one that the server asks for; and on CANCELLED, which a server says of calls
+    that reach it in the moment in which it ends. Uploads are left to the client: they outgrow
     the buffer out of which gRPC repeats a request.
     """
     retried = [
@@ -185,7 +186,7 @@ def service_config(*, retries: bool = True) -> str:
         "initialBackoff": "0.2s",
         "maxBackoff": "5s",
         "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
     }
     return json.dumps(
         {
@@ -201,6 +202,9 @@ def channel_options(address: str, *, retries: bool = True) -> list[tuple[str, An
         # gRPC asks the proxies of the environment even for this machine, where they never help.
         ("grpc.enable_http_proxy", int(_LOOPBACK.match(address) is None)),
         ("grpc.service_config", service_config(retries=retries)),
+        # A connection of its own: one shared with an earlier client of this address may just be waiting to
+        # try again after that one's server had gone.
+        ("grpc.use_local_subchannel_pool", 1),
         # Without this, gRPC silently does not repeat requests above 256 KiB: most micrographs.
         ("grpc.per_rpc_retry_buffer_size", 16 * _MIB),
         # What is larger goes by PutImage; answers may hold a large label image.
