@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from evaluator.contrast import contrast, contrast_files, read_folder
 from evaluator.report import write_report
@@ -139,7 +139,8 @@ def test_viewer(visit: Open) -> None:
     page.keyboard.press("ArrowLeft")
     assert place.inner_text() == "1 of 3: field_011.png"
     frame = page.frame_locator("#frame")
-    assert "field_011.png" in frame.locator("h1").inner_text()
+    # A frame shows its page some time after the page around it says so.
+    expect(frame.locator("h1")).to_contain_text("field_011.png", timeout=WAIT_MS)
     assert (page.get_attribute("#frame", "src") or "").startswith("samples/task1/")
     page.click("#close")
     assert not page.locator("#viewer").is_visible()
