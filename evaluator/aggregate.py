@@ -21,18 +21,11 @@ from evaluator.judging import Judged, classes_of, statistics_of
 from evaluator.metrics import classification
 from evaluator.metrics.catalogue import METRICS
 from evaluator.metrics.intervals import estimate
-from evaluator.records import (
-    Estimate,
-    ModelSummary,
-    Reference,
-    SampleRow,
-    SampleScore,
-    TaskKind,
-    TaskSummary,
-)
+from evaluator.records import SampleRow, SampleScore, TaskKind
 from evaluator.robustness import robustness_of
 from evaluator.stability import stability_of
 from evaluator.suites import OBJECTS_AXIS, TaskSpec
+from evaluator.summaries import Estimate, ModelSummary, Reference, TaskSummary
 from hooke.types import SampleOutcome
 
 DENSITIES = ((0, 0), (1, 10), (11, 30), (31, 100), (101, None))

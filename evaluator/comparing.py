@@ -10,8 +10,8 @@ from evaluator.judging import Judged, statistics_of
 from evaluator.metrics.comparison import compare, holm
 from evaluator.metrics.intervals import Statistic
 from evaluator.metrics.power import ALPHA, more_images
-from evaluator.records import Comparison, TaskSummary
 from evaluator.suites import TaskSpec
+from evaluator.summaries import Comparison, TaskSummary
 from hooke.types import SampleOutcome
 
 

@@ -18,11 +18,11 @@ from evaluator.control import Control
 from evaluator.journal import read_mask
 from evaluator.pacing import StoppedError
 from evaluator.preparing import OpenTask, suite_of
-from evaluator.records import RunSummary, TaskSummary
 from evaluator.report import ReportSample, SampleResultView, render_json, render_markdown, write_report
 from evaluator.runs import RunRecord, TaskRecord
 from evaluator.store import RunStore
 from evaluator.suites import Suite, TaskSpec
+from evaluator.summaries import RunSummary, TaskSummary
 from evaluator.wording import put_into_words
 from hooke.errors import InvalidRequestError
 from hooke.types import EvaluationState, ReportFormat

@@ -20,8 +20,8 @@ from evaluator.judging import Judged, statistics_of
 from evaluator.metrics.comparison import side_by_side
 from evaluator.metrics.intervals import Features, Floats, Statistic, estimate
 from evaluator.metrics.statistics import divide
-from evaluator.records import Estimate, FaultCurve, Robustness, SeverityPoint
 from evaluator.suites import TaskSpec
+from evaluator.summaries import Estimate, FaultCurve, Robustness, SeverityPoint
 
 UNDEFINED = "the metric of the clean images is not above 0"
 _NOTHING = "no image has every severity of a fault"

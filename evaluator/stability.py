@@ -10,8 +10,9 @@ import numpy as np
 from evaluator.judging import Judged
 from evaluator.metrics.intervals import Statistic, estimate
 from evaluator.metrics.statistics import ratio_of_sums
-from evaluator.records import Estimate, SampleScore, TaskKind
+from evaluator.records import SampleScore, TaskKind
 from evaluator.suites import TaskSpec
+from evaluator.summaries import Estimate
 from hooke.types import SampleOutcome
 
 NAME = "stability"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evaluator.records import Prediction, Usage
+from evaluator.records import Prediction
+from evaluator.summaries import Usage
 from hooke.types import SampleOutcome
 
 

@@ -15,25 +15,20 @@ from evaluator.metrics import segmentation
 from evaluator.metrics.answers import AnswerKind, Tolerance, score_choice
 from evaluator.metrics.intervals import wilson
 from evaluator.metrics.quantities import score_quantity
-from evaluator.records import (
+from evaluator.records import ExpectedAnswer, Prediction, SampleRow, SampleScore, TaskKind, Truth
+from evaluator.report import ReportSample, SampleResultView
+from evaluator.summaries import (
     Comparison,
     Estimate,
-    ExpectedAnswer,
     FaultCurve,
     ModelSummary,
-    Prediction,
     Reference,
     Robustness,
     RunSummary,
-    SampleRow,
-    SampleScore,
     SeverityPoint,
-    TaskKind,
     TaskSummary,
-    Truth,
     Usage,
 )
-from evaluator.report import ReportSample, SampleResultView
 from hooke.types import SampleOutcome
 
 GOOD, HOSTILE = "classical", "<script>alert(1)</script>"

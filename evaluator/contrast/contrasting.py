@@ -12,8 +12,9 @@ from evaluator.contrast.records import Change, Contrast, RunContrast, RunHead
 from evaluator.judging import Judged, statistics_of
 from evaluator.metrics.comparison import compare, holm
 from evaluator.metrics.intervals import Statistic
-from evaluator.records import Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
+from evaluator.records import TaskKind
 from evaluator.report.numbers import find
+from evaluator.summaries import Estimate, ModelSummary, RunSummary, TaskSummary
 from hooke.errors import InvalidRequestError
 
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 from pyarrow import compute, parquet
 
 from evaluator.judging import Judged
-from evaluator.records import RunSummary, SampleRow, SampleScore
+from evaluator.records import SampleRow, SampleScore
 from evaluator.report.samples_file import METRIC
 from evaluator.report.serialise import read_json
+from evaluator.summaries import RunSummary
 from hooke.errors import InvalidRequestError
 from hooke.types import SampleOutcome
 

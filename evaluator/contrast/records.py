@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluator.records import Estimate, TaskKind
+from evaluator.records import TaskKind
+from evaluator.summaries import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from evaluator.metrics.catalogue import COCO_AP
 from evaluator.metrics.overlap import LabelImage
-from evaluator.records import Estimate
+from evaluator.summaries import Estimate
 from hooke.errors import InvalidRequestError
 
 _CATEGORY = 1

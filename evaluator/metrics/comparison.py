@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse, stats
 
 from evaluator.metrics.intervals import CHUNK, SEED, Features, Floats, Statistic, Units, estimate
-from evaluator.records import Estimate
+from evaluator.summaries import Estimate
 
 PERMUTATIONS = 9999
 

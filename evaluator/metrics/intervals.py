@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
-from evaluator.records import Estimate
+from evaluator.summaries import Estimate
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

@@ -7,10 +7,11 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from evaluator.records import SampleScore, TaskKind, Truth, Usage
+from evaluator.records import SampleScore, TaskKind, Truth
 from evaluator.report.numbers import OUTCOMES
 from evaluator.report.pages import higher_is_better
 from evaluator.report.sample_page import Answer
+from evaluator.summaries import Usage
 from evaluator.usage import added
 from hooke.types import SampleOutcome
 

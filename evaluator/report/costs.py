@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluator.records import ModelSummary, TaskSummary, Usage
 from evaluator.report.charts import Chart, Datum, Series, marks, padded, value_range, x_scale, y_scale
 from evaluator.report.numbers import NONE, dollars, interval, is_defined, number
 from evaluator.report.pages import TaskPage
+from evaluator.summaries import ModelSummary, TaskSummary, Usage
 
 COST_MEANING = (
     "Of the answers that were asked for; failed samples, and answers used again, are left out. Models that "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from evaluator.records import Estimate, ModelSummary, RunSummary, TaskSummary, Usage
 from evaluator.report import robustness
 from evaluator.report.costs import COST_MEANING, cost_in_words, cost_per_1000, has_costs
 from evaluator.report.numbers import (
@@ -30,6 +29,7 @@ from evaluator.report.numbers import (
     verdict,
 )
 from evaluator.report.references import REFERENCE_MEANING, reference_table
+from evaluator.summaries import Estimate, ModelSummary, RunSummary, TaskSummary, Usage
 
 _MARKUP = re.compile(r"[\\`*\[\]<>#|~&]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would not take literally; an underscore inside a word needs no escape."""

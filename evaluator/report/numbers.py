@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import TypeGuard
 
-from evaluator.records import Comparison, Estimate, ModelSummary, TaskSummary
+from evaluator.summaries import Comparison, Estimate, ModelSummary, TaskSummary
 from hooke.types import SampleOutcome
 
 UNDEFINED = "undefined"

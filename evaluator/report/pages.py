@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from evaluator.records import Estimate, ModelSummary, RunSummary, TaskKind, TaskSummary
+from evaluator.records import TaskKind
 from evaluator.report.charts import Scale, value_range
 from evaluator.report.numbers import (
     find,
     ranked,
 )
+from evaluator.summaries import Estimate, ModelSummary, RunSummary, TaskSummary
 
 _WORST_BY = {
     TaskKind.SEGMENTATION: "seg_accuracy@0.5",

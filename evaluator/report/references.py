@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluator.records import Reference, TaskSummary
 from evaluator.report.numbers import NONE
+from evaluator.summaries import Reference, TaskSummary
 
 REFERENCE_MEANING = (
     "Figures that others published for this question. They are no models of this run: nothing was tested "

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evaluator.corruptions import FAULTS
-from evaluator.records import Estimate, FaultCurve, ModelSummary, TaskSummary
 from evaluator.report.charts import Chart, Datum, value_range
 from evaluator.report.numbers import find, interval, is_defined, number
 from evaluator.report.pages import Line, TaskPage
 from evaluator.report.plots import Profile, profile
+from evaluator.summaries import Estimate, FaultCurve, ModelSummary, TaskSummary
 
 _NONE = Estimate("area", None, None, None, "", 0, note="this model was not asked about the fault")
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from evaluator.metrics.intervals import wilson
-from evaluator.records import Estimate, ModelSummary, TaskKind
+from evaluator.records import TaskKind
 from evaluator.report.charts import Chart, Datum
 from evaluator.report.collect import Gathered
 from evaluator.report.numbers import find, interval, is_defined, metric_names, number, percent, slice_values
 from evaluator.report.pages import Line, TaskPage
 from evaluator.report.plots import Profile, bland_altman, profile, reliability, scatter
+from evaluator.summaries import Estimate, ModelSummary
 
 _ACCURACY = re.compile(r"seg_accuracy@(\d*\.\d+)")
 _ERRORS = {

@@ -8,7 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluator.records import (
+from evaluator.records import TaskKind
+from evaluator.summaries import (
     Comparison,
     Estimate,
     FaultCurve,
@@ -17,7 +18,6 @@ from evaluator.records import (
     Robustness,
     RunSummary,
     SeverityPoint,
-    TaskKind,
     TaskSummary,
     Usage,
 )

@@ -12,7 +12,6 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluator.metrics.catalogue import METRICS
-from evaluator.records import RunSummary
 from evaluator.report import charts, numbers
 from evaluator.report.collect import Card, Gathered, badness, right
 from evaluator.report.contents import ReportSample
@@ -27,6 +26,7 @@ from evaluator.report.samples_file import SamplesFile
 from evaluator.report.sections import plot_sections, slice_chart
 from evaluator.report.serialise import render_json
 from evaluator.report.views import ImageView, write_view
+from evaluator.summaries import RunSummary
 from hooke.types import SampleOutcome
 
 _ASSETS = ("report.css", "browser.js", "sample.js")

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 
 from deploy.local import free_port
-from evaluator.records import ModelSummary, RunSummary
 from evaluator.report import read_json
+from evaluator.summaries import ModelSummary, RunSummary
 from hooke.types import EvaluationState, SampleOutcome
 from tests.integration.evaluator.lab import Model, address_of, evaluating, model_service
 from tests.integration.evaluator.test_runs import images

@@ -13,8 +13,9 @@ from evaluator.aggregate import summarise
 from evaluator.comparing import correct
 from evaluator.metrics.answers import AnswerKind
 from evaluator.metrics.catalogue import METRICS
-from evaluator.records import ExpectedAnswer, ModelSummary, TaskKind, TaskSummary, Truth
+from evaluator.records import ExpectedAnswer, TaskKind, Truth
 from evaluator.scoring import score
+from evaluator.summaries import ModelSummary, TaskSummary
 from hooke.types import SampleOutcome
 from tests.unit.evaluator.scored import (
     boxes,

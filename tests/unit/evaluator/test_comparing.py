@@ -5,7 +5,8 @@ from __future__ import annotations
 from evaluator.aggregate import summarise
 from evaluator.comparing import correct
 from evaluator.metrics.power import images_for_mcnemar
-from evaluator.records import SampleScore, TaskKind, TaskSummary
+from evaluator.records import SampleScore, TaskKind
+from evaluator.summaries import TaskSummary
 from tests.unit.evaluator.scored import class_scores, rows_of, task_of
 
 TASK = task_of(TaskKind.CLASSIFICATION, headline="accuracy")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from evaluator.aggregate import summarise
-from evaluator.records import Reference, TaskKind
+from evaluator.records import TaskKind
 from evaluator.suites import builtin_suite
+from evaluator.summaries import Reference
 from hooke.errors import InvalidRequestError
 from tests.unit.evaluator.scored import count_scores, rows_of, task_of
 

@@ -9,9 +9,10 @@ import pytest
 
 from evaluator.aggregate import summarise
 from evaluator.corruptions.plan import variants
-from evaluator.records import Robustness, SampleRow, SampleScore, TaskKind, Truth
+from evaluator.records import SampleRow, SampleScore, TaskKind, Truth
 from evaluator.scoring import score
 from evaluator.suites import TaskSpec
+from evaluator.summaries import Robustness
 from hooke.types import SampleOutcome
 from tests.unit.evaluator.scored import prediction_of, sample_of, task_of
 

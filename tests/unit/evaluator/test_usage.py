@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import reduce
 
-from evaluator.records import Prediction, Usage
+from evaluator.records import Prediction
+from evaluator.summaries import Usage
 from evaluator.usage import added
 from hooke.types import SampleOutcome
 

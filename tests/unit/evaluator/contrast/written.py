@@ -13,10 +13,11 @@ from PIL import Image
 
 from evaluator.aggregate import summarise
 from evaluator.comparing import correct
-from evaluator.records import Prediction, RunSummary, Sample, SampleRow, TaskKind, Truth
+from evaluator.records import Prediction, Sample, SampleRow, TaskKind, Truth
 from evaluator.report import ReportSample, SampleResultView, write_report
 from evaluator.scoring import score
 from evaluator.suites import TaskSpec
+from evaluator.summaries import RunSummary
 from hooke.types import SampleOutcome
 from tests.unit.evaluator.scored import task_of
 

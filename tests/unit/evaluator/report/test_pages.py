@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from evaluator.records import TaskKind, Usage
+from evaluator.records import TaskKind
 from evaluator.report import read_json, write_report
+from evaluator.summaries import Usage
 from tests import report_example as example
 
 

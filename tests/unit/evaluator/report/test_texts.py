@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.records import (
+from evaluator.records import TaskKind
+from evaluator.report import FORMAT_VERSION, read_json, render_json, render_markdown
+from evaluator.report.numbers import find, natural, number, percent, probability, ranked, seconds, short
+from evaluator.summaries import (
     Comparison,
     Estimate,
     FaultCurve,
@@ -19,11 +22,8 @@ from evaluator.records import (
     Robustness,
     RunSummary,
     SeverityPoint,
-    TaskKind,
     TaskSummary,
 )
-from evaluator.report import FORMAT_VERSION, read_json, render_json, render_markdown
-from evaluator.report.numbers import find, natural, number, percent, probability, ranked, seconds, short
 from hooke.errors import InvalidRequestError
 from tests import report_example as example
 
