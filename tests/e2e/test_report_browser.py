@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.unit.evaluator.contrast.written import write_run
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 WAIT_MS = 20_000
+
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -71,60 +74,58 @@ def _lost(request: Request) -> list[str]:
 def browse(visit: Open, address: str = "", viewport: dict[str, int] = DESK) -> Page:
     """Open the sample browser and wait until it shows something."""
     page = visit("samples.html", address, viewport)
-    page.wait_for_function("document.getElementById('status').textContent")
+    expect(page.locator("#status")).not_to_be_empty()
     return page
 
 
-def status(page: Page) -> str:
-    return page.inner_text("#status")
+def expect_status(page: Page, text: str) -> None:
+    """The sample browser says how much it shows, once its rows are there."""
+    expect(page.locator("#status")).to_have_text(text)
 
 
 def fits(page: Page) -> bool:
-    """Whether the page is no wider than the window; parts of it may scroll by themselves."""
+    """Whether the page, once loaded, is no wider than the window; parts of it may scroll by themselves."""
+    page.wait_for_load_state("load")
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 # Without a server all results are there, those without an answer first, then the worst; names stay text.
 def test_worst_first(visit: Open) -> None:
     page = browse(visit)
-    assert status(page) == "48 results"
-    assert page.locator(".cards .outcome").all_inner_texts() == ["failed", "unparsed", "abstained"]
+    expect_status(page, "48 results")
+    expect(page.locator(".cards .outcome")).to_have_text(["failed", "unparsed", "abstained"])
+    expect(page.locator(".cards strong")).to_have_count(45)
     values = [float(value) for value in page.locator(".cards strong").all_inner_texts()]
     assert values == sorted(values)
-    assert len(values) == 45
-    assert page.locator(".cards img").count() == 46  # one sample of two models cannot be shown
-    assert example.HOSTILE in page.locator(".card-text").all_inner_texts()
-    assert page.locator(".cards script, .cards i, .cards b").count() == 0
+    expect(page.locator(".cards img")).to_have_count(46)  # one sample of two models cannot be shown
+    expect(page.locator(".card-text").filter(has_text=example.HOSTILE).first).to_be_visible()
+    expect(page.locator(".cards script, .cards i, .cards b")).to_have_count(0)
 
 
 # The address says what is shown: task, model, outcome, slice and order can be linked to.
 def test_address(visit: Open) -> None:
     wanted = "#task=task2&model=%3Cscript%3Ealert(1)%3C%2Fscript%3E&slice.blur=2&sort=%3Elatency"
     page = browse(visit, wanted)
-    assert status(page) == "8 results"
-    assert page.locator(".card-title").all_inner_texts()[:3] == [
-        "field_022.png",
-        "field_019.png",
-        "field_016.png",
-    ]
-    assert page.locator(".cards strong").all_inner_texts()[:2] == ["240 ms", "210 ms"]
+    expect_status(page, "8 results")
+    for place, title in enumerate(("field_022.png", "field_019.png", "field_016.png")):
+        expect(page.locator(".card-title").nth(place)).to_have_text(title)
+    for place, latency in enumerate(("240 ms", "210 ms")):
+        expect(page.locator(".cards strong").nth(place)).to_have_text(latency)
 
 
 # Choosing in the form filters at once, and the address follows; another task starts without filters.
 def test_form(visit: Open) -> None:
     page = browse(visit)
     page.select_option("[name=outcome]", "unanswered")
-    assert status(page) == "3 results"
+    expect_status(page, "3 results")
     page.select_option("[name=outcome]", "")
     page.fill("[name=find]", "FIELD_01")
-    assert status(page) == "20 results"
+    expect_status(page, "20 results")
     page.select_option("[name=task]", "task3")
-    page.wait_for_function(
-        "[...document.forms.filters.sort.options].some((o) => o.value.endsWith('correct'))"
-    )
-    assert status(page) == "48 results"
-    assert "task=task3" in page.url
-    assert page.input_value("[name=find]") == ""
+    expect(page.locator("[name=sort]")).to_have_value("<correct")
+    expect_status(page, "48 results")
+    expect(page).to_have_url(re.compile("task=task3"))
+    expect(page.locator("[name=find]")).to_have_value("")
 
 
 # A sample opens over the list; the arrow keys step through the filtered results in their order.
@@ -132,32 +133,32 @@ def test_viewer(visit: Open) -> None:
     page = browse(visit, "#task=task1&outcome=unanswered")
     page.locator("a.card").first.click()
     place = page.locator("#place")
-    assert place.inner_text() == "1 of 3: field_011.png"
+    expect(place).to_have_text("1 of 3: field_011.png")
     page.keyboard.press("ArrowRight")
-    assert place.inner_text() == "2 of 3: field_007.png"
+    expect(place).to_have_text("2 of 3: field_007.png")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    assert place.inner_text() == "1 of 3: field_011.png"
+    expect(place).to_have_text("1 of 3: field_011.png")
     frame = page.frame_locator("#frame")
     # A frame shows its page some time after the page around it says so.
-    expect(frame.locator("h1")).to_contain_text("field_011.png", timeout=WAIT_MS)
-    assert (page.get_attribute("#frame", "src") or "").startswith("samples/task1/")
+    expect(frame.locator("h1")).to_contain_text("field_011.png")
+    expect(page.locator("#frame")).to_have_attribute("src", re.compile("^samples/task1/"))
     page.click("#close")
-    assert not page.locator("#viewer").is_visible()
+    expect(page.locator("#viewer")).to_be_hidden()
 
 
 # Many results come in pages; a page further shows the rest, and there is no page beyond the last.
 def test_pages(visit: Open) -> None:
     page = browse(visit)
     page.evaluate("state.data.rows = Array(4).fill(state.data.rows).flat(); apply();")
-    assert status(page) == "192 results, page 1 of 4"
-    assert page.locator("a.card").count() == 60
-    assert page.locator("#before").is_disabled()
+    expect_status(page, "192 results, page 1 of 4")
+    expect(page.locator("a.card")).to_have_count(60)
+    expect(page.locator("#before")).to_be_disabled()
     for _ in range(3):
         page.click("#after")
-    assert status(page) == "192 results, page 4 of 4"
-    assert page.locator("a.card").count() == 12
-    assert page.locator("#after").is_disabled()
+    expect_status(page, "192 results, page 4 of 4")
+    expect(page.locator("a.card")).to_have_count(12)
+    expect(page.locator("#after")).to_be_disabled()
 
 
 # Found objects are green, spurious ones red, missed ones blue, and a kind is hidden when its box is cleared.
@@ -178,8 +179,8 @@ def test_outlines(visit: Open, report: Path) -> None:
 # A question in words can be found by what is wrong with its answers.
 def test_verdicts(visit: Open) -> None:
     page = browse(visit, "#task=task4&find=off+by")
-    assert status(page) == "9 results"
-    assert page.locator(".card-text").filter(has_text="12 mm, off by 10^3 / true 12 um").count() == 9
+    expect_status(page, "9 results")
+    expect(page.locator(".card-text").filter(has_text="12 mm, off by 10^3 / true 12 um")).to_have_count(9)
 
 
 # From the leaderboard to a task, a sample, the filters and through the samples: on a phone and on a desk
@@ -189,28 +190,29 @@ def test_click_through(visit: Open, viewport: dict[str, int]) -> None:
     page = visit("index.html", viewport=viewport)
     assert fits(page)
     page.click(f"section.task h2 a:has-text('{example.NUCLEI}')")
-    assert page.locator("h1").inner_text() == example.NUCLEI
+    expect(page.locator("h1")).to_have_text(example.NUCLEI)
     assert fits(page)
     card = page.locator(".strip a.card").first
     title = card.locator(".card-title").get_attribute("title")
+    assert title
     card.click()
-    assert page.locator("h1").inner_text() == title
+    expect(page.locator("h1")).to_have_text(title)
     assert fits(page)
     page.click(".kicker a:has-text('samples')")
-    page.wait_for_function("document.getElementById('status').textContent")
+    expect_status(page, "48 results")
     assert fits(page)
     page.select_option("[name=model]", example.HOSTILE)
     page.select_option("[name=outcome]", "scored")
     page.select_option("[name='slice.blur']", "10")
     page.select_option("[name=sort]", ">spurious")
-    assert status(page) == "7 results"
+    expect_status(page, "7 results")
     page.locator("a.card").first.click()
     page.click("#next")
-    assert page.locator("#place").inner_text().startswith("2 of 7: ")
+    expect(page.locator("#place")).to_have_text(re.compile("^2 of 7: "))
     frame = page.frame_locator("#frame")
-    frame.locator("h2", has_text="Answers").wait_for()
+    expect(frame.locator("h2", has_text="Answers")).to_be_visible()
+    expect(frame.locator("header.site")).to_be_hidden()  # by then its script and its style are there
     assert frame.locator("html").evaluate("(html) => html.scrollWidth <= html.clientWidth")
-    assert frame.locator("header.site").is_hidden()
     page.click("#close")
     assert fits(page)
 
