@@ -1,8 +1,9 @@
 """Reads `docker-compose.yml`, the one description of the local topology.
 
 Only what that file uses is understood; anything else is a `ComposeError` that names it, so that the
-containers and the local processes can never mean different things. Services that are somebody else's image,
-such as Prometheus, run as containers alone.
+containers and the local processes can never mean different things. What confines a container, such as limits
+of memory, has no meaning for a process, and is left to Docker. Services that are somebody else's image, such
+as Prometheus, run as containers alone.
 """
 
 from __future__ import annotations
@@ -112,10 +113,19 @@ class Reservations(_Strict):
     devices: tuple[Device, ...]
 
 
+class Limits(_Strict):
+    """What the container gets of the machine at most, as Docker writes it."""
+
+    cpus: str
+    memory: str
+    pids: int
+
+
 class Resources(_Strict):
     """What the container gets of the machine."""
 
-    reservations: Reservations
+    limits: Limits | None = None
+    reservations: Reservations | None = None
 
 
 class Deploy(_Strict):
@@ -134,12 +144,15 @@ class Dependency(_Strict):
     """What another service must be before this one starts."""
 
     condition: Literal["service_healthy"]
+    required: bool = True
+    """False: it is an image of others, which is waited for where it runs."""
 
 
 class Service(_Strict):
     """One service of the topology; one with profiles runs only where one of them is asked for."""
 
     profiles: tuple[str, ...] = ()
+    image: str = ""
     build: Build
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -150,6 +163,19 @@ class Service(_Strict):
     secrets: tuple[str, ...] = ()
     deploy: Deploy | None = None
     stop_grace_period: Duration
+
+    # How a container is confined and kept: nothing of it is for a process of this machine.
+    restart: str = "no"
+    user: str = ""
+    read_only: bool = False
+    tmpfs: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """Names of the services that must be healthy before it starts, wherever it runs."""
+        return frozenset(name for name, dependency in self.depends_on.items() if dependency.required)
 
     @property
     def health_port(self) -> int:
@@ -169,12 +195,19 @@ class ImageService(BaseModel):
     profiles: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+class Network(_Strict):
+    """The one network that all containers are on."""
+
+    name: str
+
+
 class Topology(_Strict):
     """Every service, by name, in the order of the file; `images` are those that containers alone run."""
 
     name: str
     services: Mapping[str, Service]
     images: Mapping[str, ImageService] = {}
+    networks: Mapping[Literal["default"], Network] = {}
     volumes: Mapping[str, None] = {}
     secrets: Mapping[str, Secret] = {}
 
@@ -270,11 +303,7 @@ def _check(topology: Topology) -> None:
         for port in (service.health_port, *(port.container for port in service.ports)):
             if str(port) not in listening:
                 raise ComposeError(f"services.{name}: no HOOKE_..._PORT of its environment is {port}")
-        for other in service.depends_on:
-            if other not in topology.services:
-                raise ComposeError(f"services.{name}.depends_on: there is no service {other}")
-            if topology.services[other].profiles:
-                raise ComposeError(f"services.{name}.depends_on: {other} has profiles, so it may be absent")
+        _check_dependencies(name, service, topology)
         for volume in service.volumes:
             if volume.named and volume.source not in topology.volumes:
                 raise ComposeError(f"services.{name}.volumes: there is no volume {volume.source}")
@@ -284,10 +313,20 @@ def _check(topology: Topology) -> None:
     _check_cycles(topology)
 
 
+def _check_dependencies(name: str, service: Service, topology: Topology) -> None:
+    for other, dependency in service.depends_on.items():
+        if not dependency.required and other in topology.images:
+            continue
+        if other not in topology.services:
+            raise ComposeError(f"services.{name}.depends_on: there is no service {other}")
+        if topology.services[other].profiles:
+            raise ComposeError(f"services.{name}.depends_on: {other} has profiles, so it may be absent")
+
+
 def _check_cycles(topology: Topology) -> None:
     started: set[str] = set()
     while len(started) < len(topology.services):
-        ready = {name for name, service in topology.services.items() if service.depends_on.keys() <= started}
+        ready = {name for name, service in topology.services.items() if service.waits_for <= started}
         if ready <= started:
             raise ComposeError("services: depends_on goes round in a circle")
         started |= ready

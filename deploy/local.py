@@ -115,7 +115,7 @@ def _plan(
         address=f"{LOOPBACK}:{ports[name, service.health_port]}",
         ports={key: int(value) for key, value in environment.items() if key.endswith("_PORT")},
         folders=tuple(folders.values()),
-        depends_on=frozenset(service.depends_on),
+        depends_on=service.waits_for,
         start_deadline_s=service.healthcheck.start_deadline_s,
         stop_grace_s=service.stop_grace_period,
     )

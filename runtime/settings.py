@@ -5,6 +5,7 @@ This is the only place of the runtime that reads the environment.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -102,9 +103,18 @@ class ModelServerSettings(ServerSettings):
     """Largest image file, in bytes."""
 
 
+_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
+"""Where a container sees its own limit: microseconds of CPU in each period of so many microseconds."""
+
+
 def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    """Cores that this process may use: of the machine, or of its container where that is limited to fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    try:
+        quota, period = _QUOTA_FILE.read_text(encoding="ascii").split()
+    except OSError:  # no container, or no Linux
+        return cores
+    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
 
 
 class TorchServerSettings(ModelServerSettings):

