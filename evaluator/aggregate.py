@@ -3,7 +3,7 @@
 *Strict* numbers count what has no answer (abstained, unparsed) as wrong: a class that nobody asked for, a
 mask without objects that scores 0, a count of 0 objects (of 1 where 0 is right). *Answered* numbers leave
 such samples out. *Failed* samples, where the infrastructure gave no answer, are in neither: they stand in
-the coverage.
+the coverage. Samples that a model was tuned on are in none of its numbers; how many there are stands beside.
 """
 
 from __future__ import annotations
@@ -52,12 +52,15 @@ def summarise(
         family: comparisons of the whole run; None: those of this task.
     """
     by_id = {row.sample_id: _clustered(task, row) for row in rows}
-    judged = {
+    known = {
         model: sorted(
             (Judged(by_id[score.sample_id], score) for score in model_scores if score.sample_id in by_id),
             key=lambda sample: sample.row.index,
         )
         for model, model_scores in scores.items()
+    }
+    judged = {
+        model: [sample for sample in samples if not sample.score.tuned_on] for model, samples in known.items()
     }
     return TaskSummary(
         task=task.name,
@@ -68,7 +71,12 @@ def summarise(
         sample_count=len(rows),
         models=tuple(
             _summarise_model(
-                task, model, len(rows) * task.answers_of(model), samples, latencies.get(model, ())
+                task,
+                model,
+                len(rows) * task.answers_of(model),
+                samples,
+                len(known[model]) - len(samples),
+                latencies.get(model, ()),
             )
             for model, samples in judged.items()
         ),
@@ -87,14 +95,19 @@ def _clustered(task: TaskSpec, row: SampleRow) -> SampleRow:
 
 
 def _summarise_model(
-    task: TaskSpec, model: str, sample_count: int, judged: Sequence[Judged], latencies: Sequence[float]
+    task: TaskSpec,
+    model: str,
+    answer_count: int,
+    judged: Sequence[Judged],
+    tuned_count: int,
+    latencies: Sequence[float],
 ) -> ModelSummary:
     outcomes = Counter(str(sample.score.outcome) for sample in judged)
     asked = [sample for sample in judged if sample.score.outcome is not SampleOutcome.FAILED]
     answered = [sample for sample in asked if sample.answered]
     return ModelSummary(
         model=model,
-        sample_count=sample_count,
+        sample_count=answer_count - tuned_count,
         outcome_counts={str(outcome): outcomes[str(outcome)] for outcome in SampleOutcome},
         strict=_estimates(task, asked),
         answered=_estimates(task, answered, calibration=True),
@@ -108,6 +121,7 @@ def _summarise_model(
         trivial_count=sum(sample.score.trivial for sample in answered),
         robustness=robustness_of(task, asked) if task.corruption else None,
         stability=stability_of(task, asked) if task.answers_of(model) > 1 else None,
+        tuned_count=tuned_count,
     )
 
 

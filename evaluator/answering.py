@@ -61,12 +61,14 @@ class Question:
     Attributes:
         examples: labelled images that the model may look at.
         repeat: counts from 0 where the same is asked more than once.
+        tuned: ids of the samples that the model was tuned on.
     """
 
     spec: TaskSpec
     model: str
     examples: tuple[tuple[bytes, str], ...] = ()
     repeat: int = 0
+    tuned: frozenset[str] = frozenset()
 
 
 class Answering(Protocol):

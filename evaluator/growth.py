@@ -11,8 +11,8 @@ def check_growth(run: RunRecord, wanted: RunSpec) -> None:
     """Check that everything that a run has stays in it, and stays true.
 
     Models and tasks may be added, the limit of samples raised or left out, and all that says how to ask, not
-    what, changed. Names, descriptions and headlines of tasks may change as well, as long as a task asks the
-    same under the same name.
+    what, changed. Descriptions and headlines of tasks may change as well, and samples may be named that models
+    were tuned on, as long as a task asks the same under the same name.
 
     Args:
         run: what there is.
@@ -38,6 +38,12 @@ def check_growth(run: RunRecord, wanted: RunSpec) -> None:
             raise _other("suite.tasks", f"it has the task {name!r}, which is missing here")
         if digests[name] != digest:
             raise _other("suite.tasks", f"its task {name!r} asks something else")
+    tuned = {task.name: set(task.tuned_on) for task in suite.tasks}
+    for task in suite_of(before).tasks:
+        if not set(task.tuned_on) <= tuned.get(task.name, set()):
+            raise _other(
+                "suite.tasks", f"what its task {task.name!r} was tuned on stays so; name it here, too"
+            )
     imported = {table.model for task in suite.tasks for table in task.imported}
     missing = [name for name in run.models if name not in imported and name not in wanted.models]
     if wanted.models and missing:

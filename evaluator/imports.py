@@ -17,7 +17,8 @@ from evaluator.datasets.folders import Folder
 from evaluator.datasets.rows import read_table
 from evaluator.datasets.truths import read_labels
 from evaluator.records import Prediction, Sample, TaskKind
-from evaluator.suites import ImportSpec, TaskSpec
+from evaluator.suites import TaskSpec
+from evaluator.task_parts import ImportSpec
 from hooke.errors import FieldViolation, HookeError, InvalidRequestError
 from hooke.types import SampleOutcome
 

@@ -142,7 +142,8 @@ class LaneWorker:
         else:
             answer = await self._ask(lane, sample)
         result = await on(self._threads, score, lane.question.spec, sample, answer.prediction, answer.labels)
-        result = replace(result, repeat=lane.question.repeat)
+        tuned_on = sample.sample_id in lane.question.tuned
+        result = replace(result, repeat=lane.question.repeat, tuned_on=tuned_on)
         await asyncio.wrap_future(self._store.add_score(lane.task, result, self._code_tag))
 
     async def _ask(self, lane: Lane, sample: Sample) -> Answer:

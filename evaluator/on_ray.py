@@ -199,7 +199,8 @@ class _Cluster:
         if prediction.outcome is not SampleOutcome.FAILED:
             await self._check(lane.task, prediction.model, identity_of(prediction))
         await asyncio.wrap_future(self._store.add_prediction(lane.task, prediction, finished.mask))
-        await asyncio.wrap_future(self._store.add_score(lane.task, finished.score, self._site.code_tag))
+        score = replace(finished.score, tuned_on=prediction.sample_id in lane.question.tuned)
+        await asyncio.wrap_future(self._store.add_score(lane.task, score, self._site.code_tag))
         self._control.changed()
 
     async def _check(self, task: TaskRecord, model: str, now: Identity) -> None:

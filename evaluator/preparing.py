@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluator.asking import MODEL_TASKS
@@ -23,12 +23,20 @@ _DATA_DIR = "`make up` and compose set it from HOOKE_DATA_DIR"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenTask:
-    """A task with its dataset, listed, the labelled images that models may look at, and what is imported."""
+    """A task that can be run.
+
+    Attributes:
+        dataset: listed.
+        examples: labelled images that the models may look at.
+        imported: predictions that were made elsewhere.
+        tuned: model -> ids of the samples that it was tuned on, see `evaluator.tuning`.
+    """
 
     spec: TaskSpec
     dataset: Dataset
     examples: tuple[tuple[bytes, str], ...]
     imported: tuple[Imported, ...] = ()
+    tuned: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def answer_count(self) -> int:

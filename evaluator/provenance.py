@@ -134,7 +134,12 @@ def of_dataset(task: OpenTask) -> dict[str, Any]:
     Of examples it says what they and the test samples do not share: what the suite names as cluster, or only
     the picture itself, since nothing tells whether two pictures come from one patient or slide.
     """
-    known = {"name": task.dataset.name, "listed_count": len(task.dataset)}
+    known: dict[str, Any] = {"name": task.dataset.name, "listed_count": len(task.dataset)}
+    if task.tuned:
+        known["tuned_on"] = {
+            model: {"count": len(sample_ids), "sha256": ids_digest(sample_ids)}
+            for model, sample_ids in task.tuned.items()
+        }
     if not task.examples:
         return known
     cluster = task.spec.dataset.cluster if isinstance(task.spec.dataset, NamedPartsSpec) else None
@@ -162,12 +167,22 @@ def manifest_digest(samples: Iterable[KnownSample]) -> str:
     return digest.hexdigest()
 
 
-def code_tag(code: Mapping[str, Any]) -> str:
-    """A short name of the code, by which to tell what it computed from what other code did.
+def ids_digest(sample_ids: Iterable[str]) -> str:
+    """SHA-256 of a set of samples."""
+    return hashlib.sha256("\n".join(sorted(sample_ids)).encode()).hexdigest()
 
-    Code that was changed by hand has another name each time: nobody knows what it was before.
+
+def code_tag(code: Mapping[str, Any], opened: Sequence[OpenTask]) -> str:
+    """A short name of the code and of all that decides on scores beside answers and truth.
+
+    By it is told what it computed from what other code did. Code that was changed by hand has another name
+    each time: nobody knows what it was before.
     """
-    text = json.dumps(code, sort_keys=True)
+    tuned = {
+        task.spec.name: {model: ids_digest(sample_ids) for model, sample_ids in task.tuned.items()}
+        for task in opened
+    }
+    text = json.dumps([code, tuned], sort_keys=True)
     if code["git_dirty"]:
         text += uuid.uuid4().hex
     return hashlib.sha256(text.encode()).hexdigest()[:16]

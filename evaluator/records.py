@@ -181,6 +181,7 @@ class SampleScore:
             positives, or the pair (predicted, true).
         trivial: True where truth and answer are both empty, so that 1.0 means little.
         repeat: of the prediction.
+        tuned_on: True if parameters of the model were tuned on the sample: it counts in none of its figures.
     """
 
     task: str
@@ -194,6 +195,7 @@ class SampleScore:
     trivial: bool = False
     error_reason: str = ""
     repeat: int = 0
+    tuned_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

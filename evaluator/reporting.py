@@ -77,7 +77,8 @@ def _summary(
     # Of a run that was stopped only some samples are known; coverage is of the whole dataset all the same.
     count = summary.sample_count if task.sample_count is None else task.sample_count
     models = tuple(
-        replace(model, sample_count=count * spec.answers_of(model.model)) for model in summary.models
+        replace(model, sample_count=count * spec.answers_of(model.model) - model.tuned_count)
+        for model in summary.models
     )
     return replace(summary, sample_count=count, models=models)
 

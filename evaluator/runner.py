@@ -29,6 +29,7 @@ from evaluator.spending import Purse
 from evaluator.store import RunStore
 from evaluator.suites import Suite
 from evaluator.threads import on
+from evaluator.tuning import with_tuned
 from hooke.aio import AsyncClient
 from hooke.errors import DeadlineExceededError, HookeError, ResourceExhaustedError, UnavailableError
 from hooke.types import EvaluationState, ModelInfo, SampleOutcome
@@ -131,6 +132,10 @@ class Runner:
         opened = [
             await on(self._threads, open_task, task, data_dir, run.spec.sample_limit) for task in suite.tasks
         ]
+        opened = [
+            await on(self._threads, with_tuned, task, chosen[task.spec.name], run.spec, data_dir, self._store)
+            for task in opened
+        ]
         plans = [TaskPlan(task.name, task.digest, chosen[task.name]) for task in suite.tasks]
         tasks = await asyncio.wrap_future(self._store.open(run.evaluation_id, models, plans))
         present = [infos[name] for name in models if name in infos]
@@ -141,7 +146,7 @@ class Runner:
             await asyncio.wrap_future(self._store.set_sample_count(task, len(opened_task.dataset)))
         await asyncio.wrap_future(self._store.set_provenance(run.evaluation_id, now))
         await asyncio.wrap_future(self._store.note(run.evaluation_id, notes_of(data_dir, present)))
-        tag = provenance.code_tag(now["code"])
+        tag = provenance.code_tag(now["code"], opened)
         return Prepared(replace(run, provenance=now), suite, opened, tasks, infos, tag)
 
     async def _choose(
@@ -203,7 +208,13 @@ class Runner:
                 lanes += [
                     Lane(
                         task,
-                        Question(opened.spec, model, opened.examples, repeat),
+                        Question(
+                            opened.spec,
+                            model,
+                            opened.examples,
+                            repeat,
+                            opened.tuned.get(model, frozenset()),
+                        ),
                         catalogue,
                         asker,
                         outcomes=await on(self._threads, self._store.outcomes, task, model, repeat),
@@ -236,7 +247,7 @@ class Runner:
             )
             earlier = None
             if spec.reuse_answers:
-                earlier = await on(self._threads, EarlierAnswers, self._store, info, self._threads)
+                earlier = await on(self._threads, EarlierAnswers, self._store.history, info, self._threads)
             askers[model] = Asker(
                 self._client,
                 share,
@@ -249,9 +260,9 @@ class Runner:
 
     def _purse(self, prepared: Prepared, limit_micro_usd: int) -> Purse:
         """What is left of the cost limit of a run."""
-        usages = [self._store.usage(task, model) for task in prepared.tasks for model in task.models]
-        spent = sum(usage.cost_micro_usd or 0 for usage in usages)
-        return Purse(limit_micro_usd, spent, self._store.dearest(prepared.run.evaluation_id))
+        evaluation_id = prepared.run.evaluation_id
+        spent = self._store.spent(evaluation_id)
+        return Purse(limit_micro_usd, spent, self._store.dearest(evaluation_id))
 
     async def _identity(self, task: TaskRecord, model: str, *, of_task: bool) -> Identity | None:
         """Who gave the answers that there are: in the whole run, or in a task; None: there are none."""

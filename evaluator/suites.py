@@ -7,25 +7,23 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from jinja2 import TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from evaluator.corruptions.plan import FAULT_AXIS, SEVERITY_AXIS, CorruptionSpec, one_or_several
 from evaluator.datasets.specs import ClassFoldersSpec, DatasetSpec, TableSpec
 from evaluator.metrics.catalogue import HEADLINES, METRICS
 from evaluator.records import TaskKind
+from evaluator.task_parts import (
+    QUESTION_VERSIONS,
+    ImportSpec,
+    Name,
+    PromptSpec,
+    ReferenceSpec,
+    TunedSpec,
+)
 from hooke import Prompt
 from hooke.errors import FieldViolation, InvalidRequestError
 
@@ -34,96 +32,7 @@ MAX_CHARACTERS = 64 * 1024
 """A suite of a thousand classes is smaller, and reading more than that takes seconds."""
 OBJECTS_AXIS = "objects"
 """Slices by the number of objects in an image; every segmentation and counting task has it."""
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Size = Annotated[float, Field(gt=0)]
-
-
-Words = Annotated[str, Field(max_length=4000)]
-QUESTION_VERSIONS = ("paper", "v1")
-"""Of the templates in `evaluator.wording`, for questions in words."""
-
-
-class PromptSpec(BaseModel):
-    """How a question is put into words for models that take them; others do not read it.
-
-    Attributes:
-        version: of the service's templates, for example "v1", or "paper" for the words of arXiv:2405.00876.
-        modality: kind of image, as it stands in a sentence, for example "SEM".
-        object_name: what the objects are, in the plural.
-        context: what else the model should know, in whole sentences.
-        answer_mode: "generation" or "likelihood"; None: the model's service decides.
-        template: for questions in words only, a Jinja2 template instead of one that comes along; it knows
-            question, options (pairs of a letter and an option), kind, context, modality and object_name.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Name = "v1"
-    modality: Words = ""
-    object_name: Words = ""
-    context: Words = ""
-    answer_mode: Literal["generation", "likelihood"] | None = None
-    template: Words = ""
-
-    @field_validator("template")
-    @classmethod
-    def _check_template(cls, text: str) -> str:
-        try:
-            SandboxedEnvironment().parse(text)
-        except TemplateSyntaxError as error:
-            raise ValueError(f"line {error.lineno}: {error.message}") from error
-        return text
-
-
-class ImportSpec(BaseModel):
-    """Predictions that were made elsewhere, by a program or by people, as a model among the others.
-
-    Attributes:
-        model: the name that they are shown under.
-        table: a CSV file (with a header) or JSON Lines, relative to the folder of the dataset.
-        sample: the column that names the sample: its image's path below that folder or its file name, or the
-            id of the sample.
-        answer: the column with the answer: a count, a class (as the data or the label schema has it), or the
-            path of a label image. "NaN" and the like abstain; an empty cell is an answer that nobody could
-            read.
-        unit: of numbers that answer a question in words, where the column leaves it out.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: Name
-    table: str
-    sample: str
-    answer: str
-    unit: str = ""
-
-
-class ReferenceSpec(BaseModel):
-    """A published figure that the report shows below those of the models; it is tested against none.
-
-    Attributes:
-        name: whose figure it is, for example "SAM, automated".
-        metric: one of the kind of the task.
-        value: the figure, or the lower end of what is claimed.
-        upper: the upper end, where a range is claimed.
-        n: samples behind it, where that is told.
-        source: where it was published.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    metric: str
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    upper: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    n: Annotated[int, Field(gt=0)] | None = None
-    source: Annotated[str, Field(min_length=1, max_length=400)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.upper is not None and self.upper < self.value:
-            raise ValueError("upper is below value")
-        return self
 
 
 class TaskSpec(BaseModel):
@@ -135,6 +44,8 @@ class TaskSpec(BaseModel):
         expected_diameter_px, expected_diameter_um: hint for models that find objects; at most one.
         prompt: how the question is put into words; by default the service's own way.
         imported: predictions made elsewhere, which are scored and compared like those of the models.
+        tuned_on: samples that parameters of models were tuned on: left out of the figures of these models,
+            with all that share a cluster with them.
         corruption: faults of acquisition, one or a list: every image comes clean and with each of them in
             each of its severities, and the report says how much of the headline metric is left.
         references: figures that others published for the same question.
@@ -155,6 +66,7 @@ class TaskSpec(BaseModel):
     expected_diameter_um: Size | None = None
     prompt: PromptSpec | None = None
     imported: tuple[ImportSpec, ...] = ()
+    tuned_on: tuple[TunedSpec, ...] = ()
     corruption: Annotated[tuple[CorruptionSpec, ...], BeforeValidator(one_or_several)] = ()
     references: tuple[ReferenceSpec, ...] = ()
     repeats: Annotated[int, Field(ge=1, le=20)] = 1

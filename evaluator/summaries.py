@@ -135,6 +135,8 @@ class ModelSummary:
         latency_p50_s, latency_p99_s: over the samples with an answer.
         trivial_count: samples where truth and answer are both empty.
         robustness: None where the task has no faults of acquisition.
+        tuned_count: answers to samples that parameters of the model were tuned on: they are left out of all
+            that stands here, `sample_count` and `outcome_counts` too, but for times and usage.
         usage: None where it is not known, as before the report is written.
         stability: share of the samples whose answers were all the same; None where each is asked about once.
             The counts and `sample_count` are then of answers.
@@ -153,6 +155,7 @@ class ModelSummary:
     robustness: Robustness | None = None
     usage: Usage | None = None
     stability: Estimate | None = None
+    tuned_count: int = 0
 
     @property
     def coverage(self) -> float:

@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from evaluator.records import Sample
-from evaluator.suites import PromptSpec
+from evaluator.task_parts import PromptSpec
 
 _ENVIRONMENT = SandboxedEnvironment(
     undefined=StrictUndefined,

@@ -31,6 +31,8 @@ _SCORE = (
     "error_reason",
     "details",
 )
+_TUNED = "tuned_on"
+"""A column that reports of before lack."""
 _PROMPT = ("prompt_version", "prompt_sha256")
 
 
@@ -47,11 +49,15 @@ class RunReport:
     samples: Path
 
     def judged(self, task: str, model: str) -> dict[str, Judged]:
-        """Sample id -> what is known of a model's first answer, of the samples that did not fail."""
+        """Sample id -> what is known of a model's first answer, of the samples that did not fail.
+
+        Those that it was tuned on are not among them.
+        """
         names = parquet.read_schema(self.samples).names
-        metrics = [name for name in names if name.startswith(METRIC)]
-        rows = self._rows(task, model, (*_SCORE, *metrics))
-        found = (_judged(task, model, row) for row in rows if row["outcome"] != SampleOutcome.FAILED)
+        further = [name for name in names if name.startswith(METRIC) or name == _TUNED]
+        rows = self._rows(task, model, (*_SCORE, *further))
+        counted = (row for row in rows if row["outcome"] != SampleOutcome.FAILED and not row.get(_TUNED))
+        found = (_judged(task, model, row) for row in counted)
         return {judged.row.sample_id: judged for judged in found}
 
     def prompts(self, task: str, model: str) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ class Gathered:
         """Take what the plots need of one answer."""
         prediction = answer.prediction
         self.usage = added(self.usage, prediction)
-        if answer.score.outcome is not SampleOutcome.SCORED:
+        if answer.score.outcome is not SampleOutcome.SCORED or answer.score.tuned_on:
             return
         if kind is TaskKind.COUNTING and prediction.count is not None and truth.count is not None:
             self.pairs[truth.count, prediction.count] += 1

@@ -79,6 +79,14 @@ def verdict(comparison: Comparison) -> str:
     return f"{comparison.better} is better" if comparison.better else "cannot be told apart"
 
 
+def left_out(model: ModelSummary) -> str:
+    """What the figures of a model leave out, as it was tuned on it."""
+    return (
+        f"{model.model}: tuned on, left out: {number(model.tuned_count)}. Its parameters were tuned on these "
+        f"samples, or on others of their clusters; its figures are of the other {number(model.sample_count)}."
+    )
+
+
 def more_images(comparison: Comparison) -> str:
     """How many more images would settle a comparison, to two digits; a dash where that is not to be said."""
     count = comparison.more_images
@@ -167,7 +175,7 @@ def ranked(task: TaskSummary) -> tuple[ModelSummary, ...]:
 FILTERS = {
     write.__name__: write
     for write in (
-        *(dollars, interval, method, moment, more_images, number),
+        *(dollars, interval, left_out, method, moment, more_images, number),
         *(percent, probability, seconds, short, verdict),
     )
 }

@@ -103,7 +103,7 @@ class _Site:
         for answer in shown.answers:
             gathered = self._gathered[sample.task][answer.model]
             gathered.add(page.task.kind, sample.truth, answer)
-            if not right(answer.score, page.worst_by):
+            if not right(answer.score, page.worst_by) and not answer.score.tuned_on:
                 gathered.show(_card(page, name, shown, answer))
         return shown
 

@@ -1,0 +1,123 @@
+"""What tasks are made of beside their data, as suites write it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from jinja2 import TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+Words = Annotated[str, Field(max_length=4000)]
+QUESTION_VERSIONS = ("paper", "v1")
+"""Of the templates in `evaluator.wording`, for questions in words."""
+
+
+class PromptSpec(BaseModel):
+    """How a question is put into words for models that take them; others do not read it.
+
+    Attributes:
+        version: of the service's templates, for example "v1", or "paper" for the words of arXiv:2405.00876.
+        modality: kind of image, as it stands in a sentence, for example "SEM".
+        object_name: what the objects are, in the plural.
+        context: what else the model should know, in whole sentences.
+        answer_mode: "generation" or "likelihood"; None: the model's service decides.
+        template: for questions in words only, a Jinja2 template instead of one that comes along; it knows
+            question, options (pairs of a letter and an option), kind, context, modality and object_name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Name = "v1"
+    modality: Words = ""
+    object_name: Words = ""
+    context: Words = ""
+    answer_mode: Literal["generation", "likelihood"] | None = None
+    template: Words = ""
+
+    @field_validator("template")
+    @classmethod
+    def _check_template(cls, text: str) -> str:
+        try:
+            SandboxedEnvironment().parse(text)
+        except TemplateSyntaxError as error:
+            raise ValueError(f"line {error.lineno}: {error.message}") from error
+        return text
+
+
+class ImportSpec(BaseModel):
+    """Predictions that were made elsewhere, by a program or by people, as a model among the others.
+
+    Attributes:
+        model: the name that they are shown under.
+        table: a CSV file (with a header) or JSON Lines, relative to the folder of the dataset.
+        sample: the column that names the sample: its image's path below that folder or its file name, or the
+            id of the sample.
+        answer: the column with the answer: a count, a class (as the data or the label schema has it), or the
+            path of a label image. "NaN" and the like abstain; an empty cell is an answer that nobody could
+            read.
+        unit: of numbers that answer a question in words, where the column leaves it out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Name
+    table: str
+    sample: str
+    answer: str
+    unit: str = ""
+
+
+class ReferenceSpec(BaseModel):
+    """A published figure that the report shows below those of the models; it is tested against none.
+
+    Attributes:
+        name: whose figure it is, for example "SAM, automated".
+        metric: one of the kind of the task.
+        value: the figure, or the lower end of what is claimed.
+        upper: the upper end, where a range is claimed.
+        n: samples behind it, where that is told.
+        source: where it was published.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    metric: str
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    upper: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    n: Annotated[int, Field(gt=0)] | None = None
+    source: Annotated[str, Field(min_length=1, max_length=400)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.upper is not None and self.upper < self.value:
+            raise ValueError("upper is below value")
+        return self
+
+
+class TunedSpec(BaseModel):
+    """Samples that parameters of models, or their prompts, were tuned on; they count in no figure of these.
+
+    Attributes:
+        models: their names, as the gateway or `ImportSpec.model` has them; empty: every model of the task.
+        evaluation: id of the evaluation that they were tuned by: all of its samples.
+        table: or a CSV file (with a header) or JSON Lines that lists them, as `ImportSpec.table`.
+        sample: the column of that table which names the sample, as `ImportSpec.sample`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    evaluation: str = ""
+    table: str = ""
+    sample: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if bool(self.evaluation) == bool(self.table):
+            raise ValueError("evaluation or table is needed, and not both")
+        if bool(self.table) != bool(self.sample):
+            raise ValueError("sample: names the column of a table")
+        return self
