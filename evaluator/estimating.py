@@ -118,10 +118,11 @@ class Estimator:
                 have[repeat] = sum(outcome is not SampleOutcome.FAILED for outcome in outcomes)
         reused = 0
         if spec.reuse_answers:
-            earlier = EarlierAnswers(self._store, info, self._threads)
+            earlier = EarlierAnswers(self._store.history, info, self._threads)
             reused = min(earlier.count(task.spec, evaluation_id), listed - have[0])
         calls = task.answer_count - sum(have) - reused
-        known = self._store.experience(info.name, task.spec.digest) or self._store.experience(info.name)
+        history = self._store.history
+        known = history.experience(info.name, task.spec.digest) or history.experience(info.name)
         estimate = TaskEstimate(task.spec.name, info.name, listed, sum(have), reused, calls)
         if known is None:
             return estimate

@@ -9,62 +9,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, and_, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, select, tuple_
 
 from evaluator.claims import CLAIMED
+from evaluator.history import History
 from evaluator.journal import read_predictions
+from evaluator.queries import AnySelect, Queries, same
 from evaluator.records import Prediction, SampleRow, SampleScore
 from evaluator.rows import (
     RUN_COLUMNS,
     SAMPLE_COLUMNS,
     TASK_COLUMNS,
-    AnyRow,
     read_run,
     read_sample,
     read_score,
     read_task,
 )
 from evaluator.runs import (
-    Cached,
-    Experience,
     KnownOutcome,
     KnownSample,
     Place,
     PlacedScore,
     RunRecord,
     TaskRecord,
-    Usage,
 )
 from evaluator.schema import PREDICTIONS, RUNS, SAMPLES, SCORES, TASKS
 from hooke.types import Evaluation, EvaluationState, SampleOutcome, TaskProgress
 
-_ROWS_AT_ONCE = 1000
-"""Fetched together by the forms that read row by row."""
-AnySelect = Select[*tuple[Any, ...]]
 P, S = PREDICTIONS.c, SCORES.c
 
 # What is read for each sample is put together once.
 _PREDICTIONS = select(P.offset, P.length).where(
     P.task == bindparam("task"), P.sample_id == bindparam("sample_id"), P.repeat == bindparam("repeat")
-)
-_CACHED = (
-    select(RUNS.c.evaluation_id, P.offset, P.length)
-    .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
-    .join(RUNS, RUNS.c.run == TASKS.c.run)
-    .where(
-        TASKS.c.digest == bindparam("digest"),
-        RUNS.c.home == bindparam("home"),
-        P.model == bindparam("model"),
-        P.sample_id == bindparam("sample_id"),
-        P.repeat == bindparam("repeat"),
-        P.outcome != SampleOutcome.FAILED,
-        P.model_version.is_not_distinct_from(bindparam("model_version")),
-        P.weights_digest.is_not_distinct_from(bindparam("weights_digest")),
-    )
-    .order_by(TASKS.c.task.desc())
-    .limit(1)
 )
 
 
@@ -88,7 +65,9 @@ class RunReader:
     """
 
     def __init__(self, engine: Engine, runs_dir: Path, home: str) -> None:
-        self._engine = engine
+        self._queries = Queries(engine)
+        self.history = History(engine, runs_dir, home)
+        """What all runs have had of models."""
         self._runs_dir = runs_dir
         self._home = home
 
@@ -100,7 +79,7 @@ class RunReader:
 
     def get(self, evaluation_id: str) -> RunRecord | None:
         """A run, if it is there."""
-        rows = self._read(select(*RUN_COLUMNS).where(RUNS.c.evaluation_id == evaluation_id))
+        rows = self._queries.all(select(*RUN_COLUMNS).where(RUNS.c.evaluation_id == evaluation_id))
         return read_run(rows[0], self._home) if rows else None
 
     def newest(self, limit: int, before: int | None = None) -> list[RunRecord]:
@@ -108,31 +87,31 @@ class RunReader:
         query = select(*RUN_COLUMNS).order_by(RUNS.c.run.desc()).limit(limit)
         if before is not None:
             query = query.where(RUNS.c.run < before)
-        return [read_run(row, self._home) for row in self._read(query)]
+        return [read_run(row, self._home) for row in self._queries.all(query)]
 
     def unfinished(self) -> list[str]:
         """Ids of the runs that have not ended and whose journals lie here, the oldest first."""
         ended = [state for state in EvaluationState if state.ended]
         query = select(RUNS.c.evaluation_id).where(RUNS.c.state.not_in(ended), RUNS.c.home == self._home)
-        return [row[0] for row in self._read(query.order_by(RUNS.c.run))]
+        return [row[0] for row in self._queries.all(query.order_by(RUNS.c.run))]
 
     @property
     def shared(self) -> bool:
         """True if there may be other evaluators of the same database."""
-        return self._engine.dialect.name == "postgresql"
+        return self._queries.engine.dialect.name == "postgresql"
 
     def claimed(self, evaluation_id: str) -> bool:
         """Whether an evaluator that shares the database, or this one, has claimed a run."""
         if not self.shared:
             return False
-        with self._engine.connect() as connection:
+        with self._queries.engine.connect() as connection:
             return bool(connection.execute(CLAIMED, {"evaluation_id": evaluation_id}).scalar_one())
 
     # Tasks and samples
 
     def tasks(self, evaluation_id: str) -> list[TaskRecord]:
         """The tasks of a run in the order of its suite; empty before it was first opened."""
-        return [read_task(row) for row in self._read(tasks_of(evaluation_id))]
+        return [read_task(row) for row in self._queries.all(tasks_of(evaluation_id))]
 
     def known_samples(self, task: TaskRecord) -> list[KnownSample]:
         """What tells the samples seen so far apart, in the order of the dataset."""
@@ -142,7 +121,7 @@ class RunReader:
         """The same, row by row."""
         columns = (SAMPLES.c.position, SAMPLES.c.sample_id, SAMPLES.c.truth_digest)
         query = select(*columns).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
-        return (KnownSample(*row) for row in self._stream(query))
+        return (KnownSample(*row) for row in self._queries.stream(query))
 
     def samples(self, task: TaskRecord) -> list[SampleRow]:
         """The samples seen so far, in the order of the dataset."""
@@ -151,25 +130,25 @@ class RunReader:
     def iter_samples(self, task: TaskRecord) -> Iterator[SampleRow]:
         """The same, row by row."""
         query = select(*SAMPLE_COLUMNS).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
-        return (read_sample(row) for row in self._stream(query))
+        return (read_sample(row) for row in self._queries.stream(query))
 
     # Predictions
 
     def outcomes(self, task: TaskRecord, model: str, repeat: int = 0) -> dict[str, SampleOutcome]:
         """Sample id -> outcome of every prediction of a model."""
         query = select(P.sample_id, P.outcome).where(*_of(PREDICTIONS, task, model, repeat))
-        return {sample_id: SampleOutcome(outcome) for sample_id, outcome in self._stream(query)}
+        return {sample_id: SampleOutcome(outcome) for sample_id, outcome in self._queries.stream(query)}
 
     def iter_outcomes(self, task: TaskRecord, model: str, repeat: int = 0) -> Iterator[KnownOutcome]:
         """What became of the samples that a model has predicted, in the order of the dataset, row by row."""
         query = (
             select(SAMPLES.c.position, P.sample_id, P.outcome, S.code_tag)
-            .join_from(SAMPLES, PREDICTIONS, _same(SAMPLES, PREDICTIONS, "task", "sample_id"))
-            .outerjoin(SCORES, _same(PREDICTIONS, SCORES, "task", "sample_id", "model", "repeat"))
+            .join_from(SAMPLES, PREDICTIONS, same(SAMPLES, PREDICTIONS, "task", "sample_id"))
+            .outerjoin(SCORES, same(PREDICTIONS, SCORES, "task", "sample_id", "model", "repeat"))
             .where(SAMPLES.c.task == task.number, *_of(PREDICTIONS, task, model, repeat))
             .order_by(SAMPLES.c.position)
         )
-        for position, sample_id, outcome, code_tag in self._stream(query):
+        for position, sample_id, outcome, code_tag in self._queries.stream(query):
             yield KnownOutcome(position, sample_id, SampleOutcome(outcome), code_tag)
 
     def latencies(self, task: TaskRecord, model: str) -> list[float]:
@@ -177,11 +156,11 @@ class RunReader:
         query = select(P.latency_s).where(
             P.task == task.number, P.model == model, P.outcome != SampleOutcome.FAILED
         )
-        return [row[0] for row in self._stream(query)]
+        return [row[0] for row in self._queries.stream(query)]
 
     def predictions(self, task: TaskRecord, sample_id: str, repeat: int = 0) -> dict[str, Prediction]:
         """Model -> prediction of one sample."""
-        places = self._read(_PREDICTIONS, task=task.number, sample_id=sample_id, repeat=repeat)
+        places = self._queries.all(_PREDICTIONS, task=task.number, sample_id=sample_id, repeat=repeat)
         read = read_predictions(self.folder(task.evaluation_id), [(row[0], row[1]) for row in places])
         return {prediction.model: prediction for prediction in read}
 
@@ -202,122 +181,9 @@ class RunReader:
         )
         if task is not None:
             query = query.where(P.task == task.number)
-        places = [(row[0], row[1]) for row in self._read(query)]
+        places = [(row[0], row[1]) for row in self._queries.all(query)]
         predictions = read_predictions(self.folder(evaluation_id), places)
         return predictions[0] if predictions else None
-
-    def cached(
-        self,
-        task_digest: str,
-        model: str,
-        sample_id: str,
-        version: str,
-        weights_digest: str | None,
-        repeat: int = 0,
-    ) -> Cached | None:
-        """The newest answer, in any run whose journal lies here, of the same model to the same question.
-
-        Args:
-            task_digest: of the task that the question belongs to.
-            model: its name.
-            sample_id: what was asked.
-            version: of the model, as its service says it.
-            weights_digest: of the model; None where its service says none.
-            repeat: which of the answers to the same question.
-        """
-        rows = self._read(
-            _CACHED,
-            digest=task_digest,
-            home=self._home,
-            model=model,
-            sample_id=sample_id,
-            model_version=version,
-            weights_digest=weights_digest,
-            repeat=repeat,
-        )
-        for evaluation_id, offset, length in rows:
-            folder = self.folder(evaluation_id)
-            try:
-                return Cached(read_predictions(folder, [(offset, length)])[0], folder)
-            except FileNotFoundError:
-                pass  # somebody has made room
-        return None
-
-    def last_answer(self, model: str) -> Prediction | None:
-        """The newest answer of a model in the newest run whose journal lies here and that has one."""
-        query = (
-            select(RUNS.c.evaluation_id, P.offset, P.length)
-            .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
-            .join(RUNS, RUNS.c.run == TASKS.c.run)
-            .where(RUNS.c.home == self._home, P.model == model, P.outcome != SampleOutcome.FAILED)
-            .order_by(RUNS.c.run.desc(), P.offset.desc())
-            .limit(1)
-        )
-        for evaluation_id, offset, length in self._read(query):
-            return read_predictions(self.folder(evaluation_id), [(offset, length)])[0]
-        return None
-
-    def answered_elsewhere(
-        self, evaluation_id: str, task_digest: str, model: str, version: str, weights_digest: str | None
-    ) -> int:
-        """Samples of a task that a run has no answer to, and others whose journals lie here have."""
-        of_question = (
-            select(P.sample_id)
-            .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
-            .join(RUNS, RUNS.c.run == TASKS.c.run)
-            .where(TASKS.c.digest == task_digest, P.model == model, P.repeat == 0)
-            .where(P.outcome != SampleOutcome.FAILED)
-        )
-        own = of_question.where(RUNS.c.evaluation_id == evaluation_id)
-        others = of_question.where(
-            RUNS.c.home == self._home,
-            RUNS.c.evaluation_id != evaluation_id,
-            P.model_version == version,
-            P.weights_digest.is_not_distinct_from(weights_digest),
-            P.sample_id.not_in(own),
-        )
-        query = select(func.count()).select_from(others.distinct().subquery())
-        return int(self._read(query)[0][0])
-
-    def experience(self, model: str, task_digest: str | None = None) -> Experience | None:
-        """What answers of a model took in all runs, or to the question of one task; None: there are none."""
-        query = (
-            select(
-                func.count(),
-                func.avg(P.input_token_count),
-                func.avg(P.output_token_count),
-                func.avg(P.cost_micro_usd),
-                func.avg(P.latency_s),
-                func.count().filter(P.price_missing),
-            )
-            .join_from(PREDICTIONS, TASKS, P.task == TASKS.c.task)
-            .where(P.model == model, P.outcome != SampleOutcome.FAILED)
-        )
-        if task_digest is not None:
-            query = query.where(TASKS.c.digest == task_digest)
-        (row,) = self._read(query)
-        count, *means, unpriced = row
-        if not count:
-            return None
-        read, written, cost, latency_s = (None if mean is None else float(mean) for mean in means)
-        assert latency_s is not None
-        if cost is None and not unpriced:
-            cost = 0.0
-        return Experience(count, read, written, cost, latency_s)
-
-    def usage(self, task: TaskRecord, model: str) -> Usage:
-        """What a model took in a task, as far as services said it."""
-        query = select(
-            func.count(),
-            func.sum(P.input_token_count),
-            func.sum(P.output_token_count),
-            func.sum(P.cost_micro_usd),
-            func.count().filter(P.price_missing),
-        ).where(P.task == task.number, P.model == model)
-        (row,) = self._read(query)
-        count, *sums, missing = row
-        read, written, cost = (None if value is None else int(value) for value in sums)
-        return Usage(count, read, written, cost, missing)
 
     def dearest(self, evaluation_id: str) -> dict[str, int]:
         """Model -> millionths of a US dollar that its dearest answer in a run has cost, where any has."""
@@ -328,7 +194,18 @@ class RunReader:
             .where(RUNS.c.evaluation_id == evaluation_id, P.cost_micro_usd.is_not(None))
             .group_by(P.model)
         )
-        return {model: int(cost) for model, cost in self._read(query)}
+        return {model: int(cost) for model, cost in self._queries.all(query)}
+
+    def spent(self, evaluation_id: str) -> int:
+        """Millionths of a US dollar that the answers of a run have cost, as far as prices are known."""
+        query = (
+            select(func.sum(P.cost_micro_usd))
+            .join_from(TASKS, PREDICTIONS, P.task == TASKS.c.task)
+            .join(RUNS, RUNS.c.run == TASKS.c.run)
+            .where(RUNS.c.evaluation_id == evaluation_id, TASKS.c.ordinal.is_not(None))
+        )
+        ((spent,),) = self._queries.all(query)
+        return int(spent or 0)
 
     def failure_reasons(self, task: TaskRecord) -> Counter[str]:
         """How often the samples of a task failed for which reason."""
@@ -337,29 +214,29 @@ class RunReader:
             .where(P.task == task.number, P.repeat == 0, P.outcome == SampleOutcome.FAILED)
             .group_by(P.error_reason)
         )
-        return Counter(dict(iter(self._read(query))))
+        return Counter(dict(iter(self._queries.all(query))))
 
     # Scores
 
     def scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> list[SampleScore]:
         """Every score of a model in a task, in no order; of one repeat or, if that is None, of all."""
         query = select(S.score).where(*_of(SCORES, task, model, repeat))
-        return [read_score(row[0]) for row in self._stream(query)]
+        return [read_score(row[0]) for row in self._queries.stream(query)]
 
     def iter_scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> Iterator[SampleScore]:
         """The same in the order of the dataset, row by row; the repeats of a sample follow each other."""
         query = (
             select(S.score)
-            .join_from(SAMPLES, SCORES, _same(SAMPLES, SCORES, "task", "sample_id"))
+            .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
             .where(SAMPLES.c.task == task.number, *_of(SCORES, task, model, repeat))
             .order_by(SAMPLES.c.position, S.repeat)
         )
-        return (read_score(row[0]) for row in self._stream(query))
+        return (read_score(row[0]) for row in self._queries.stream(query))
 
     def scored(self, task: TaskRecord, model: str, code_tag: str, repeat: int = 0) -> frozenset[str]:
         """Ids of the samples whose present prediction was scored by this code."""
         query = select(S.sample_id).where(*_of(SCORES, task, model, repeat), S.code_tag == code_tag)
-        return frozenset(row[0] for row in self._stream(query))
+        return frozenset(row[0] for row in self._queries.stream(query))
 
     def placed_scores(
         self, task: TaskRecord, model: str, after: Place | None, limit: int
@@ -376,7 +253,7 @@ class RunReader:
             return
         query = (
             select(SAMPLES.c.position, S.model, S.score)
-            .join_from(SAMPLES, SCORES, _same(SAMPLES, SCORES, "task", "sample_id"))
+            .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
             .where(SAMPLES.c.task == task.number, S.task == task.number, S.repeat == 0)
             .order_by(SAMPLES.c.position, S.model)
             .limit(limit)
@@ -387,7 +264,7 @@ class RunReader:
             query = query.where(SAMPLES.c.position >= after.position, place > (after.position, after.model))
         if model:
             query = query.where(S.model == model)
-        for position, row_model, score in self._read(query):
+        for position, row_model, score in self._queries.all(query):
             yield PlacedScore(Place(task.ordinal, position, row_model), read_score(score))
 
     # The whole
@@ -401,7 +278,7 @@ class RunReader:
                 .where(S.task == task.number, S.repeat == 0)
                 .group_by(S.model, S.outcome)
             )
-            counts = {(model, outcome): count for model, outcome, count in self._read(query)}
+            counts = {(model, outcome): count for model, outcome, count in self._queries.all(query)}
             for model in task.models:
                 by_outcome = [counts.get((model, outcome), 0) for outcome in SampleOutcome]
                 progress.append(TaskProgress(task.name, model, task.sample_count, *by_outcome))
@@ -417,24 +294,8 @@ class RunReader:
             state_message=run.state_message,
         )
 
-    def _read(self, query: AnySelect, **values: Any) -> list[AnyRow]:
-        with self._engine.connect() as connection:
-            return list(connection.execute(query, values))
-
-    def _stream(self, query: AnySelect) -> Iterator[AnyRow]:
-        with (
-            self._engine.connect() as connection,
-            connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query) as rows,
-        ):
-            yield from rows
-
 
 def _of(table: Table, task: TaskRecord, model: str, repeat: int | None) -> list[ColumnElement[bool]]:
     """Rows of a model in a task, of one repeat or of all."""
     conditions = [table.c.task == task.number, table.c.model == model]
     return conditions if repeat is None else [*conditions, table.c.repeat == repeat]
-
-
-def _same(left: Table, right: Table, *names: str) -> ColumnElement[bool]:
-    """Rows of two tables that belong together."""
-    return and_(*(left.c[name] == right.c[name] for name in names))

@@ -17,9 +17,9 @@ from dataclasses import replace
 from typing import Any
 
 from evaluator.answering import Answer, Identity, identity_of
+from evaluator.history import History
 from evaluator.journal import read_mask
 from evaluator.records import Prediction, Sample
-from evaluator.store import RunStore
 from evaluator.suites import TaskSpec
 from evaluator.threads import on
 from evaluator.wording import put_into_words
@@ -30,13 +30,13 @@ class EarlierAnswers:
     """What other runs have had of one model. Making one reads from the store.
 
     Args:
-        store: has the runs.
+        history: has the runs.
         info: what the gateway says of the model now.
         threads: for reading.
     """
 
-    def __init__(self, store: RunStore, info: ModelInfo, threads: Executor) -> None:
-        self._store = store
+    def __init__(self, history: History, info: ModelInfo, threads: Executor) -> None:
+        self._history = history
         self._info = info
         self._threads = threads
         self._who = self._identity()
@@ -50,7 +50,7 @@ class EarlierAnswers:
         who = self._who
         if who is None:
             return 0
-        return self._store.answered_elsewhere(
+        return self._history.answered_elsewhere(
             evaluation_id, task.digest, self._info.name, who.version, who.weights_digest
         )
 
@@ -58,7 +58,7 @@ class EarlierAnswers:
         who = self._who
         if who is None:
             return None
-        cached = self._store.cached(
+        cached = self._history.cached(
             task.digest, self._info.name, sample.sample_id, who.version, who.weights_digest
         )
         if cached is None or not self._would_come_again(cached.prediction, task, sample):
@@ -80,7 +80,7 @@ class EarlierAnswers:
         """Who would answer now; None: nobody knows."""
         if not self._info.remote:
             return Identity(self._info.version, self._info.weights_digest)
-        last = self._store.last_answer(self._info.name)
+        last = self._history.last_answer(self._info.name)
         return None if last is None else identity_of(last)
 
     def _would_come_again(self, prediction: Prediction, task: TaskSpec, sample: Sample) -> bool:

@@ -109,24 +109,6 @@ class Cached:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What the present predictions of a model in a task took, all repeats together.
-
-    Attributes:
-        prediction_count: of them all.
-        input_token_count, output_token_count: None where no tokens were counted.
-        cost_micro_usd: millionths of a US dollar, as far as prices are known; None where nobody charged.
-        price_missing_count: predictions whose price is not known, and so not in the sum.
-    """
-
-    prediction_count: int
-    input_token_count: int | None
-    output_token_count: int | None
-    cost_micro_usd: int | None
-    price_missing_count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """Where a score stands in the order of the dataset: what a page ends with."""
 

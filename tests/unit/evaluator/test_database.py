@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from evaluator import database
 from evaluator.database import DatabaseError
 from evaluator.folder import RunsFolderError
-from evaluator.runs import RunSpec, Usage
+from evaluator.runs import RunSpec
 from evaluator.schema import METADATA
 from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
@@ -126,9 +126,9 @@ def test_old_database_is_taken_over(tmp_path: Path) -> None:
     assert store.get(RUN) == before
     assert store.tasks(RUN) == [task]
     assert sorted(store.scores(task, "classical"), key=lambda s: s.sample_id) == scores
-    assert store.usage(task, "classical") == Usage(2, 10, 2, 30, 0)
+    assert store.spent(RUN) == 30
     assert store.failure_reasons(task) == {"UPSTREAM_FAILED": 1}
-    cached = store.cached(task.digest, "classical", "s1", "1", "sha256:1")
+    cached = store.history.cached(task.digest, "classical", "s1", "1", "sha256:1")
     assert cached is not None
     assert (cached.folder / (cached.prediction.mask_file or "")).read_bytes() == b"mask"
     created = store.create("run-2", RunSpec("r2"), "demo").result(WAIT_S)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evaluator.records import SampleRow
-from evaluator.runs import KnownOutcome, RunSpec, TaskPlan, Usage
+from evaluator.runs import KnownOutcome, RunSpec, TaskPlan
 from evaluator.store import RunStore
 from hooke.types import SampleOutcome
 from tests.unit.evaluator.stored import PLAN, RUN, TAG, WAIT_S, answer, failure, opened, score
@@ -39,18 +39,17 @@ def test_repeats_are_apart(store: RunStore) -> None:
     assert [store.predictions(task, "s1", repeat)["classical"] for repeat in range(3)] == found
 
 
-# What a model took is summed as far as it is known, and says how often a price was missing.
-def test_usage(store: RunStore) -> None:
+# What a run has spent is what all its answers cost, as far as prices are known.
+def test_spent(store: RunStore) -> None:
     task = opened(store, TaskPlan("nuclei", "d" * 64, ("classical", "vlm")))
     store.add_prediction(task, answer("s1"), None).result(WAIT_S)
-    assert store.usage(task, "classical") == Usage(1, None, None, None, 0)
-    assert store.usage(task, "vlm") == Usage(0, None, None, None, 0)
-    priced: dict[str, Any] = {"input_token_count": 100, "output_token_count": 5, "cost_micro_usd": 2**40}
-    store.add_prediction(task, answer("s1", model="vlm", **priced), None)
-    store.add_prediction(task, answer("s1", model="vlm", repeat=1, **priced), None)
-    unpriced = answer("s2", model="vlm", input_token_count=1, output_token_count=1, price_missing=True)
-    store.add_prediction(task, unpriced, None).result(WAIT_S)
-    assert store.usage(task, "vlm") == Usage(3, 201, 11, 2**41, 1)
+    assert store.spent(RUN) == 0
+    store.add_prediction(task, answer("s1", model="vlm", cost_micro_usd=2**40), None)
+    store.add_prediction(task, answer("s1", model="vlm", repeat=1, cost_micro_usd=2**40), None)
+    store.add_prediction(task, answer("s2", model="vlm", price_missing=True), None)
+    other = opened(store, run="run-2")
+    store.add_prediction(other, answer("s1", model="vlm", cost_micro_usd=1), None).result(WAIT_S)
+    assert store.spent(RUN) == 2**41
 
 
 # An answer of any run to the same question by the same model is found, the newest first, with its mask.
@@ -59,12 +58,12 @@ def test_cached(store: RunStore) -> None:
         task = opened(store, run=f"run-{number}")
         found = answer("s1", count=number, **IDENTITY)
         store.add_prediction(task, found, b"mask %d" % number).result(WAIT_S)
-    cached = store.cached(task.digest, "classical", "s1", "1", None)
+    cached = store.history.cached(task.digest, "classical", "s1", "1", None)
     assert cached is not None
     assert cached.prediction.count == 2
     assert (cached.folder / (cached.prediction.mask_file or "")).read_bytes() == b"mask 2"
     shutil.rmtree(store.folder("run-2"))
-    assert store.cached(task.digest, "classical", "s1", "1", None) is None
+    assert store.history.cached(task.digest, "classical", "s1", "1", None) is None
 
 
 # Neither a failure, nor another model, sample, question or repeat is taken for the answer.
@@ -73,10 +72,10 @@ def test_not_cached(store: RunStore) -> None:
     store.add_prediction(task, answer("s1", **IDENTITY), None)
     store.add_prediction(task, failure("s2", "UPSTREAM_FAILED"), None).result(WAIT_S)
     sought = (task.digest, "classical", "s1", "1", None)
-    assert store.cached(*sought) is not None
+    assert store.history.cached(*sought) is not None
     for place, other in enumerate(["e" * 64, "sam", "s2", "2", "sha256:1"]):
-        assert store.cached(*(*sought[:place], other, *sought[place + 1 :])) is None  # type: ignore[arg-type]
-    assert store.cached(*sought, repeat=1) is None
+        assert store.history.cached(*(*sought[:place], other, *sought[place + 1 :])) is None  # type: ignore[arg-type]
+    assert store.history.cached(*sought, repeat=1) is None
 
 
 # A run that has ended takes more models and tasks, and keeps every answer and score that it has.
