@@ -10,7 +10,7 @@ from importlib import resources
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from evaluator.contrast.records import Change, RunContrast
-from evaluator.metrics.catalogue import METRICS
+from evaluator.metrics.catalogue import MEANINGS
 from evaluator.report import numbers
 from evaluator.report.charts import Scale
 from evaluator.report.serialise import plain
@@ -57,7 +57,7 @@ def _html(found: RunContrast) -> str:
     return environment.get_template("contrast.jinja").render(
         found=found,
         meaning=MEANING,
-        meanings={metric.name: metric.meaning for metrics in METRICS.values() for metric in metrics},
+        meanings=MEANINGS,
         scale=_scale,
         style=style,
         verdicts={

@@ -24,12 +24,14 @@ class Metric:
         meaning: one sentence for the legend of a report.
         higher_is_better: None where neither end is better.
         calibration: judges probabilities, so it needs them and is given over answered samples only.
+        unit: of the number; empty where it is a share, a ratio or a score.
     """
 
     name: str
     meaning: str
     higher_is_better: bool | None = True
     calibration: bool = False
+    unit: str = ""
 
 
 SEGMENTATION = (
@@ -51,13 +53,29 @@ SEGMENTATION = (
     Metric("iou_pooled", "the same over the pixels of all images together"),
     Metric("boundary_f1@2px", "F1 of outline pixels that have an outline of the other side within 2 px"),
     Metric(
-        "split_mean", "true objects that hold the larger part of two answers or more; mean per image", False
+        "split_mean",
+        "true objects that hold the larger part of two answers or more; mean per image",
+        False,
+        unit="objects per image",
     ),
     Metric(
-        "merge_mean", "answers that hold the larger part of two true objects or more; mean per image", False
+        "merge_mean",
+        "answers that hold the larger part of two true objects or more; mean per image",
+        False,
+        unit="objects per image",
     ),
-    Metric("missed_mean", "true objects without an answer for their larger part; mean per image", False),
-    Metric("spurious_mean", "answers without a true object for their larger part; mean per image", False),
+    Metric(
+        "missed_mean",
+        "true objects without an answer for their larger part; mean per image",
+        False,
+        unit="objects per image",
+    ),
+    Metric(
+        "spurious_mean",
+        "answers without a true object for their larger part; mean per image",
+        False,
+        unit="objects per image",
+    ),
 )
 COCO_AP = (
     Metric("coco_ap", "COCO's average precision of objects ranked by their scores, IoU .50:.05:.95"),
@@ -66,9 +84,9 @@ COCO_AP = (
 )
 """Beside those of segmentation, where every object of every answer has a score."""
 COUNTING = (
-    Metric("mae", "mean absolute error, in objects", False),
-    Metric("rmse", "root of the mean squared error, in objects", False),
-    Metric("bias", "mean of answer - truth, in objects: above 0 counts too many", None),
+    Metric("mae", "mean absolute error, in objects", False, unit="objects"),
+    Metric("rmse", "root of the mean squared error, in objects", False, unit="objects"),
+    Metric("bias", "mean of answer - truth, in objects: above 0 counts too many", None, unit="objects"),
     Metric("mape", "mean of |answer - truth| / truth as a fraction, where truth is above 0", False),
     Metric("r2", "1 - squared error / variance of the truth; below 0 is worse than always saying the mean"),
     Metric("pearson_r", "correlation of answer and truth; hides bias, so read it beside r2"),
@@ -116,6 +134,11 @@ METRICS: Mapping[TaskKind, tuple[Metric, ...]] = MappingProxyType(
     }
 )
 """The metrics of each kind of task, in the order of the report."""
+
+MEANINGS: Mapping[TaskKind, Mapping[str, str]] = MappingProxyType(
+    {kind: {metric.name: metric.meaning for metric in metrics} for kind, metrics in METRICS.items()}
+)
+"""What each metric says, by its name; the same name may say something else of another kind of task."""
 
 HEADLINES: Mapping[TaskKind, str] = MappingProxyType(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluator.report.charts import Chart, Datum, Series, marks, padded, value_range, x_scale, y_scale
-from evaluator.report.numbers import NONE, dollars, interval, is_defined, number
+from evaluator.report.numbers import NONE, dollars, interval, is_defined, number, with_unit
 from evaluator.report.pages import TaskPage
 from evaluator.summaries import ModelSummary, TaskSummary, Usage
 
@@ -83,7 +83,7 @@ def _chart(page: TaskPage) -> Chart | None:
         f"{page.task.headline} against cost",
         " ".join(datum.title + "." for _, _, datum in data),
         "US dollars for 1,000 samples",
-        page.task.headline,
+        with_unit(page.task.kind, page.task.headline),
         x.ticks(),
         y.ticks(),
         tuple(Series(name, style, marks(x, y, [datum])) for name, style, datum in data),

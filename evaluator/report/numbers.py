@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeGuard
 
+from evaluator.metrics.catalogue import METRICS
+from evaluator.records import TaskKind
 from evaluator.summaries import Comparison, Estimate, ModelSummary, TaskSummary
 from hooke.types import SampleOutcome
 
@@ -25,10 +29,16 @@ COMPARISON_MEANING = (
     "Holm's correction over the run, cannot be told apart and share a rank."
 )
 
+TIED_MEANING = "Models that cannot be told apart are tied: they share a rank."
+
+LATENCY_MEANING = "Latency is that of the answers: its median (p50) and its 99th percentile (p99)."
+
 MORE_IMAGES_MEANING = (
     "About how many images beside those of now would tell the two apart, in four of five repetitions, if the "
     "difference is as it seems. It is as uncertain as that: it tells twenty from twenty thousand, no better."
 )
+
+_METHODS = {"wilson": "Wilson", "bca": "BCa bootstrap", "bca-clustered": "BCa bootstrap, clustered"}
 
 OUTCOMES = tuple(outcome.value for outcome in SampleOutcome)
 """The order in which outcomes are shown: scored, abstained, unparsed, failed."""
@@ -64,9 +74,39 @@ def interval(estimate: Estimate) -> str:
 
 def method(estimate: Estimate) -> str:
     """How the interval came about, and of how many samples the number is."""
-    names = {"wilson": "Wilson", "bca": "BCa bootstrap", "bca-clustered": "BCa bootstrap, clustered"}
-    how = f"95 % interval: {names.get(estimate.method, estimate.method)}; " if estimate.method else ""
+    how = f"95 % interval: {_METHODS.get(estimate.method, estimate.method)}; " if estimate.method else ""
     return f"{how}n = {number(estimate.n)}"
+
+
+def methods(estimates: Iterable[Estimate]) -> str:
+    """How the intervals of several numbers came about, for example "Wilson, BCa bootstrap"."""
+    used = dict.fromkeys(e.method for e in estimates if e.method)
+    return ", ".join(_METHODS.get(name, name) for name in used)
+
+
+def with_unit(kind: TaskKind, name: str) -> str:
+    """A metric for the axis of a chart: "mae (objects)"; its name alone where it has no unit."""
+    unit = next((metric.unit for metric in METRICS[kind] if metric.name == name), "")
+    return f"{name} ({unit})" if unit else name
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Why numbers of a metric are undefined, have no interval or leave something out; and whose they are."""
+
+    metric: str
+    note: str
+    models: tuple[str, ...]
+
+
+def remarks(task: TaskSummary) -> tuple[Remark, ...]:
+    """What there is to say of single numbers of a task beside themselves."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for model in ranked(task):
+        for estimate in (*model.strict, *model.answered):
+            if estimate.note:
+                found.setdefault((estimate.name, estimate.note), {})[model.model] = None
+    return tuple(Remark(metric, note, tuple(names)) for (metric, note), names in found.items())
 
 
 def probability(value: float | None) -> str:
@@ -175,7 +215,7 @@ def ranked(task: TaskSummary) -> tuple[ModelSummary, ...]:
 FILTERS = {
     write.__name__: write
     for write in (
-        *(dollars, interval, left_out, method, moment, more_images, number),
+        *(dollars, interval, left_out, method, methods, moment, more_images, number),
         *(percent, probability, seconds, short, verdict),
     )
 }

@@ -61,6 +61,11 @@ class TaskPage:
         ways = {line.strict.higher_is_better for line in self.lines}
         return "higher is better" if ways == {True} else "lower is better" if ways == {False} else ""
 
+    def tied(self, model: str) -> bool:
+        """True if another model has the same rank."""
+        rank = self.task.rank(model)
+        return sum(self.task.rank(line.model.model) == rank for line in self.lines) > 1
+
     @property
     def worst_by(self) -> str:
         """The metric of single samples by which the worst are found."""
@@ -105,6 +110,21 @@ def totals(summary: RunSummary) -> Totals:
     return Totals(
         sum(task.sample_count for task in summary.tasks), answers, scored / answers if answers else 0.0
     )
+
+
+def code_in_words(summary: RunSummary) -> str:
+    """The commit that the figures were computed with, shortly; empty where it is not known."""
+    code = summary.provenance.get("code")
+    code = code if isinstance(code, Mapping) else {}
+    commit = str(code.get("git_commit") or "")[:12]
+    return f"{commit}, with changes that are in no commit" if commit and code.get("git_dirty") else commit
+
+
+def manifest_of(summary: RunSummary, task: str) -> str:
+    """The hash of what a task's dataset was; empty where it is not known."""
+    datasets = summary.provenance.get("datasets")
+    told = datasets.get(task) if isinstance(datasets, Mapping) else None
+    return str(told.get("manifest_sha256") or "") if isinstance(told, Mapping) else ""
 
 
 @dataclass(frozen=True, slots=True)

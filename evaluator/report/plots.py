@@ -47,8 +47,8 @@ def scatter(name: str, style: int, pairs: Pairs, top: float) -> Chart:
     return Chart(
         name,
         f"{total} samples: {above} predicted too high, {below} too low, {total - above - below} exactly.",
-        "true count",
-        "predicted count",
+        "true count (objects)",
+        "predicted count (objects)",
         x.ticks(),
         y.ticks(),
         (Series(name, style, crowd(x, y, pairs, ("true", "predicted"))),),
@@ -78,8 +78,8 @@ def bland_altman(name: str, style: int, pairs: Pairs) -> Chart:
     return Chart(
         name,
         f"The mean difference is {mean:+.2f}.{limits}",
-        "mean of true and predicted count",
-        "predicted \N{MINUS SIGN} true",
+        "mean of true and predicted count (objects)",
+        "predicted \N{MINUS SIGN} true (objects)",
         x.ticks(),
         y.ticks(),
         (Series(name, style, crowd(x, y, points, ("mean", "difference"))),),

@@ -11,9 +11,19 @@ from evaluator.metrics.intervals import wilson
 from evaluator.records import TaskKind
 from evaluator.report.charts import Chart, Datum
 from evaluator.report.collect import Gathered
-from evaluator.report.numbers import find, interval, is_defined, metric_names, number, percent, slice_values
+from evaluator.report.numbers import (
+    find,
+    interval,
+    is_defined,
+    metric_names,
+    number,
+    percent,
+    slice_values,
+    with_unit,
+)
 from evaluator.report.pages import Line, TaskPage
 from evaluator.report.plots import Profile, bland_altman, profile, reliability, scatter
+from evaluator.suites import OBJECTS_AXIS
 from evaluator.summaries import Estimate, ModelSummary
 
 _ACCURACY = re.compile(r"seg_accuracy@(\d*\.\d+)")
@@ -62,7 +72,9 @@ def slice_chart(page: TaskPage, axis: str) -> Chart:
         _Step(place, f"{axis} {value}", partial(_in_slice, axis, value, headline))
         for place, value in enumerate(values)
     ]
-    return profile(f"{headline} by {axis}", axis, headline, _profiles(page, steps), values)
+    metric = with_unit(page.task.kind, headline)
+    across = "true objects in the image" if axis == OBJECTS_AXIS else axis
+    return profile(f"{headline} by {axis}", across, metric, _profiles(page, steps), values)
 
 
 def _in_slice(axis: str, value: str, metric: str, model: ModelSummary) -> Estimate:
@@ -87,7 +99,9 @@ def _segmentation(page: TaskPage, _: Mapping[str, Gathered]) -> list[PlotSection
         charts.append(profile(title, "IoU threshold", "seg_accuracy", accuracies))
     if any(line.data for line in errors):
         words = tuple(_ERRORS.values())
-        charts.append(profile("Kinds of error", "", "objects per image", errors, words, joined=False))
+        charts.append(
+            profile("Kinds of error", "kind of error", "objects per image", errors, words, joined=False)
+        )
     return [
         PlotSection(
             "Where accuracy is lost",

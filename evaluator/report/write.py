@@ -11,13 +11,21 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from evaluator.metrics.catalogue import METRICS
+from evaluator.metrics.catalogue import MEANINGS
 from evaluator.report import charts, numbers
 from evaluator.report.collect import Card, Gathered, badness, right
 from evaluator.report.contents import ReportSample
 from evaluator.report.costs import COST_MEANING, cost_in_words, cost_section
 from evaluator.report.markdown import render_markdown
-from evaluator.report.pages import Line, TaskPage, model_facts, task_pages, totals
+from evaluator.report.pages import (
+    Line,
+    TaskPage,
+    code_in_words,
+    manifest_of,
+    model_facts,
+    task_pages,
+    totals,
+)
 from evaluator.report.references import REFERENCE_MEANING, reference_table
 from evaluator.report.robustness import robustness_section
 from evaluator.report.rows import RowsFile
@@ -127,7 +135,11 @@ class _Site:
         self._write("samples.html", "samples.jinja", current="samples")
         (self._out / "report.json").write_text(render_json(self._summary), encoding="utf-8")
         (self._out / "report.md").write_text(render_markdown(self._summary), encoding="utf-8")
-        facts = {"totals": totals(self._summary), "models": model_facts(self._summary)}
+        facts = {
+            "code": code_in_words(self._summary),
+            "models": model_facts(self._summary),
+            "totals": totals(self._summary),
+        }
         return self._write("index.html", "index.jinja", current="index", **facts)
 
     def _with_usage(self) -> RunSummary:
@@ -181,7 +193,9 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         "cost_meaning": COST_MEANING,
         "current": "samples",
         "frame": charts,
-        "meanings": {metric.name: metric.meaning for metrics in METRICS.values() for metric in metrics},
+        "latency_meaning": numbers.LATENCY_MEANING,
+        "manifest_of": manifest_of,
+        "meanings": MEANINGS,
         "metric_names": numbers.metric_names,
         "more_images_meaning": numbers.MORE_IMAGES_MEANING,
         "outcomes": numbers.OUTCOMES,
@@ -189,6 +203,7 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         "reason": reason,
         "verdict_on": verdict,
         "reference_meaning": REFERENCE_MEANING,
+        "remarks": numbers.remarks,
         "reference_table": reference_table,
         "root": "",
         "slice_axes": numbers.slice_axes,
@@ -196,5 +211,6 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         "slice_values": numbers.slice_values,
         "strict_meaning": numbers.STRICT_MEANING,
         "summary": summary,
+        "tied_meaning": numbers.TIED_MEANING,
     }
     return environment

@@ -143,6 +143,10 @@ def test_viewer(visit: Open) -> None:
     # A frame shows its page some time after the page around it says so.
     expect(frame.locator("h1")).to_contain_text("field_011.png")
     expect(page.locator("#frame")).to_have_attribute("src", re.compile("^samples/task1/"))
+    frame.locator("h1").click()  # the keys go on working where the sample itself has the focus
+    page.keyboard.press("ArrowRight")
+    expect(place).to_have_text("2 of 3: field_007.png")
+    expect(frame.locator("h1")).to_contain_text("field_007.png")
     page.click("#close")
     expect(page.locator("#viewer")).to_be_hidden()
 

@@ -202,9 +202,17 @@ document.getElementById("after").addEventListener("click", () => turn(1));
 document.getElementById("previous").addEventListener("click", () => open(state.open - 1));
 document.getElementById("next").addEventListener("click", () => open(state.open + 1));
 document.getElementById("close").addEventListener("click", () => viewer.close());
-viewer.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowLeft") open(state.open - 1);
-  else if (event.key === "ArrowRight") open(state.open + 1);
+function press(key) {
+  if (key === "ArrowLeft") open(state.open - 1);
+  else if (key === "ArrowRight") open(state.open + 1);
+}
+
+viewer.addEventListener("keydown", (event) => press(event.key));
+// The page in the frame hands on the keys that it is given.
+window.addEventListener("message", (event) => {
+  if (event.source !== document.getElementById("frame").contentWindow || !viewer.open) return;
+  if (event.data.hookeKey === "Escape") viewer.close();
+  else press(event.data.hookeKey);
 });
 if (form.elements.task.options.length) begin();
 else document.getElementById("status").textContent = "This run has no tasks.";

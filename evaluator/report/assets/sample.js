@@ -2,7 +2,16 @@
 
 // A sample's page: switches for the outlines; no head and foot where the sample browser shows it.
 
-if (window.self !== window.top) document.documentElement.classList.add("framed");
+if (window.self !== window.top) {
+  document.documentElement.classList.add("framed");
+  // The keys go to whichever of the two has the focus. Pages from disk have no origin that could be named.
+  document.addEventListener("keydown", (event) => {
+    const keys = ["ArrowLeft", "ArrowRight", "Escape"];
+    if (keys.includes(event.key) && !(event.ctrlKey || event.altKey || event.metaKey || event.shiftKey)) {
+      window.parent.postMessage({ hookeKey: event.key }, "*");
+    }
+  });
+}
 
 for (const box of document.querySelectorAll("input[data-outline]")) {
   const apply = () => {

@@ -172,7 +172,23 @@ def test_comparisons(report: Path) -> None:
     apart, alike = page(report, "task1.html").text, page(report, "task3.html").text
     assert f"{example.HOSTILE} 0.250 [0.100, 0.400] 24 < 0.001 < 0.001 classical is better" in apart
     assert "0.600 1.000 cannot be told apart about 4,300" in alike
-    assert f"{example.HOSTILE} 1 0.650" in alike
+    assert f"{example.HOSTILE} 1 tied 0.650" in alike
+
+
+# A metric is explained where it stands first, as this kind of task means it; so are its unit and its intervals.
+def test_meanings(report: Path) -> None:
+    counts, classes = page(report, "task2.html").text, page(report, "task3.html").text
+    assert "mae : mean absolute error, in objects; lower is better. Brackets hold 95 % intervals" in counts
+    assert "mae (objects)" in counts
+    assert "accuracy : share of right answers; higher is better" in classes
+    assert "tolerance" not in classes  # which belongs to the accuracy of questions in words
+    assert "Models that cannot be told apart are tied" in classes
+
+
+# Why a number is undefined can be read without a mouse.
+def test_remarks(report: Path) -> None:
+    text = page(report, "task1.html").text
+    assert f"sq of {example.GOOD}, {example.HOSTILE}:" in text
 
 
 # Published figures stand below the models, as they were published, and are said to be none of the run.
