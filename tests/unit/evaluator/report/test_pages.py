@@ -175,7 +175,7 @@ def test_comparisons(report: Path) -> None:
     assert f"{example.HOSTILE} 1 tied 0.650" in alike
 
 
-# A metric is explained where it stands first, as this kind of task means it; so are its unit and its intervals.
+# A metric is explained where it stands first, as this kind of task means it; so are its unit and intervals.
 def test_meanings(report: Path) -> None:
     counts, classes = page(report, "task2.html").text, page(report, "task3.html").text
     assert "mae : mean absolute error, in objects; lower is better. Brackets hold 95 % intervals" in counts
