@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console
 
 from deploy.compose import read_topology
-from deploy.health import serves
+from deploy.health import OwnTls, serves
 from deploy.local import LocalService, is_free, plan_locally
 from deploy.process import ServiceProcess
 
@@ -171,7 +171,7 @@ class Stack:
 
     def _look(self, name: str) -> bool:
         process = self._processes[name]
-        if serves(process.service.address):
+        if serves(process.service.address, tls=OwnTls.of(process.service.environment)):
             self._healthy.add(name)
             self._console.print(
                 f"  {name:<10} ready at {process.service.address} ({process.age_s:.1f} s)", highlight=False

@@ -39,7 +39,12 @@ def main() -> None:
     servicer = health.HealthServicer()
     servicer.set("", getattr(health_pb2.HealthCheckResponse, "NOT_SERVING" if MODE == "sick" else "SERVING"))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    server.add_insecure_port(f"{os.environ['HOOKE_HOST']}:{os.environ['HOOKE_PORT']}")
+    address = f"{os.environ['HOOKE_HOST']}:{os.environ['HOOKE_PORT']}"
+    if certificate := os.environ.get("HOOKE_TLS_CERTIFICATE_FILE"):
+        pair = Path(os.environ["HOOKE_TLS_KEY_FILE"]).read_bytes(), Path(certificate).read_bytes()
+        server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+    else:
+        server.add_insecure_port(address)
     server.start()
     stop.wait()
     server.stop(None).wait()

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from deploy.health import serves
 from deploy.supervisor import COMPOSE_FILE, Stack, StackError
+from tests.identities import identity
 
 from .conftest import Site, after, fake, wait_until
 
@@ -82,6 +84,18 @@ def test_environment(site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         log = stack.log_path("gateway").read_text()
     assert "'HOOKE_PORT'" in log
     assert "HOOKE_LEAK" not in log
+
+
+# The stack runner sees the health of a service that speaks TLS, by the files that the service has.
+def test_tls(site: MakeSite, tmp_path: Path) -> None:
+    own = identity(tmp_path, "own", host="gateway")
+    service = fake("gateway")
+    files = {"HOOKE_TLS_CERTIFICATE_FILE": str(own.certificate), "HOOKE_TLS_KEY_FILE": str(own.key)}
+    service["environment"] = {**service["environment"], **files}  # type: ignore[dict-item]
+    place = site(gateway=service)
+    with Stack(home=place.home, compose_file=place.compose_file) as stack:
+        assert not serves(stack.address)
+    assert place.left_running() == []
 
 
 # A service with profiles runs only where one of them is asked for.
