@@ -45,6 +45,7 @@ class Origin:
         started: `time.perf_counter()` when the request arrived.
         others: further images that the model saw.
         asked: the words that the question was put into, if it was.
+        unused: fields of the request that the model has no use for.
     """
 
     model: HostedModel
@@ -52,6 +53,7 @@ class Origin:
     started: float
     others: tuple[TakenImage, ...] = ()
     asked: Asked | None = None
+    unused: tuple[str, ...] = ()
 
     def cost(self, computed: Computed, usage: TokenUsage | None = None) -> provenance_pb2.Cost:
         """The cost of the answer, as of now."""
@@ -96,6 +98,7 @@ class Origin:
             images=self._sources() if self.others else (),
             prompt_version="" if self.asked is None else self.asked.version,
             prompt_sha256="" if self.asked is None else self.asked.sha256,
+            unused_fields=self.unused,
         )
 
     def provenance_of_words(self, answer: Answer | LabelScores, order: Sequence[TakenImage]) -> Provenance:

@@ -169,7 +169,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         with self._model.queue.admit(task) as place:
             image = await self._intake.take(place, question.image, question.view, volume=volume)
             segment_task = SegmentTask(image.seen, question.diameter_px(image.raw), question.parameters)
-            origin = Origin(self._model, image, started)
+            origin = Origin(self._model, image, started, unused=question.unused)
             computed = await self._compute(
                 "segment", segment_task, origin, context.time_remaining(), self._object_key(question, image)
             )
@@ -186,7 +186,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         with self._model.queue.admit(Task.COUNT) as place:
             image = await self._intake.take(place, question.image, question.view)
             count_task = CountTask(image.seen, question.diameter_px(image.raw), question.parameters)
-            origin = Origin(self._model, image, started)
+            origin = Origin(self._model, image, started, unused=question.unused)
             computed = await self._compute(
                 "count", count_task, origin, context.time_remaining(), self._object_key(question, image)
             )
@@ -203,7 +203,8 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
                 structured=self._structured,
                 examples=[(example.seen, count) for example, count in examples],
             )
-            origin = Origin(self._model, image, started, tuple(example for example, _ in examples), asked)
+            others = tuple(example for example, _ in examples)
+            origin = Origin(self._model, image, started, others, asked, question.unused)
             computed = await self._answer(asked, origin, question.parameters, context)
             reading = await self._read(asked, computed.answer)
             return answers.written_count_response(origin, computed, reading, _order(origin, asked.turns))
@@ -217,7 +218,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
                 image.seen, question.labels, tuple((example.seen, label) for example, label in examples)
             )
             key = (question.labels, tuple((example.raw.sha256, label) for example, label in examples))
-            origin = Origin(self._model, image, started)
+            origin = Origin(self._model, image, started, unused=question.unused)
             computed = await self._compute("classify", task, origin, context.time_remaining(), key)
             return answers.class_response(origin, computed, question.labels)
 
@@ -232,7 +233,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
                 asked = prompting.ask_class_for_likelihood(
                     image.seen, question.labels, question.prompt, examples=shown
                 )
-                origin = Origin(self._model, image, started, others, asked)
+                origin = Origin(self._model, image, started, others, asked, question.unused)
                 score = ScoreTask(asked.turns, question.labels, asked.instructions, question.parameters)
                 computed = await self._compute("score", score, origin, context.time_remaining())
                 order = _order(origin, asked.turns)
@@ -240,7 +241,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             asked = prompting.ask_class(
                 image.seen, question.labels, question.prompt, structured=self._structured, examples=shown
             )
-            origin = Origin(self._model, image, started, others, asked)
+            origin = Origin(self._model, image, started, others, asked, question.unused)
             computed = await self._answer(asked, origin, question.parameters, context)
             reading = await self._read(asked, computed.answer)
             return answers.written_class_response(origin, computed, reading, _order(origin, asked.turns))

@@ -9,11 +9,11 @@ from hooke import wire
 from hooke.errors import ExamplesRequiredError, FieldViolation, InvalidRequestError
 from hooke.images import Micrograph, View
 from hooke.types import AnswerMode, MaskFormat, TurnRole
-from hooke.v1 import conversation_pb2, image_pb2, inference_service_pb2
+from hooke.v1 import conversation_pb2, image_pb2, inference_service_pb2, mask_pb2
 from runtime.checks import Checks
 from runtime.parameters import read_parameters
 from runtime.prompting import PromptOptions, likelihood_versions, prompt_versions
-from runtime.tasks import LabelScorer, Model, Parameters
+from runtime.tasks import Classifier, Counter, LabelScorer, Model, Parameters, Segmenter
 
 ObjectRequest = inference_service_pb2.SegmentRequest | inference_service_pb2.CountRequest
 AskRequest = inference_service_pb2.AskRequest | inference_service_pb2.StreamAskRequest
@@ -47,6 +47,7 @@ class ObjectQuestion:
     parameters: Parameters | None
     prompt: PromptOptions = field(default_factory=PromptOptions)
     examples: tuple[tuple[image_pb2.Image, int], ...] = ()
+    unused: tuple[str, ...] = ()
 
     def diameter_px(self, image: Micrograph) -> float | None:
         """The expected diameter in pixels of this image.
@@ -75,6 +76,7 @@ class ClassQuestion:
     parameters: Parameters | None
     prompt: PromptOptions
     by_likelihood: bool
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def read_object_request(request: ObjectRequest, model: type[Model], default: Mas
         parameters=parameters,
         prompt=prompt,
         examples=examples,
+        unused=_unused_fields(request, model),
     )
 
 
@@ -195,6 +198,7 @@ def read_classify_request(
         parameters=parameters,
         prompt=prompt,
         by_likelihood=offered and mode is not AnswerMode.GENERATION,
+        unused=_unused_fields(request, model),
     )
 
 
@@ -247,6 +251,32 @@ def moved(error: InvalidRequestError, field: str, view_field: str) -> InvalidReq
     violations = [FieldViolation(path(found.field), found.description) for found in error.violations]
     told = "; ".join(f"{found.field}: {found.description}" for found in violations)
     return type(error)(told or f"{field}: {error.message}", metadata=error.metadata, violations=violations)
+
+
+def _unused_fields(
+    request: ObjectRequest | inference_service_pb2.ClassifyRequest, model: type[Model]
+) -> tuple[str, ...]:
+    """Paths of what a request sets and the model has no use for: one request fits all models.
+
+    A model's own parameters are never among them: those of another model are refused.
+    """
+    if isinstance(request, inference_service_pb2.ClassifyRequest):
+        unused = {"prompt"} if issubclass(model, Classifier) else {"prompt.object_name"}
+    else:
+        unused = {"prompt", "examples"} if issubclass(model, Segmenter | Counter) else set()
+        if not model.reads_diameter:
+            unused |= {"expected_diameter_px", "expected_diameter_um"}
+        has_masks = issubclass(model, Segmenter) and not issubclass(model, Counter)
+        if not has_masks and request.mask_format != mask_pb2.MASK_FORMAT_NONE:
+            unused.add("mask_format")
+    found = []
+    for descriptor, value in request.ListFields():
+        if descriptor.name == "prompt":
+            inner = (f"prompt.{part.name}" for part, _ in value.ListFields())
+            found += [path for path in inner if "prompt" in unused or path in unused]
+        elif descriptor.name in unused:
+            found.append(descriptor.name)
+    return tuple(found)
 
 
 def _check_number(checks: Checks, name: str, number: int, most: int, of_what: str) -> None:

@@ -282,6 +282,8 @@ class Model(ABC):
     sees_rgb8: ClassVar[bool] = False
     """True if its images are to come as 8-bit RGB, axes "YXS"; the runtime stretches the intensities. Objects
     are measured on the raw samples all the same."""
+    reads_diameter: ClassVar[bool] = True
+    """False if `expected_diameter_px` changes nothing: it finds objects of any size, or takes words."""
 
     @classmethod
     def from_settings(cls, settings: ModelServerSettings) -> Self:
@@ -333,6 +335,7 @@ class Answerer(Model):
     Its `sees_rgb8` must be True. It runs in the process of the server, never in worker processes.
     """
 
+    reads_diameter: ClassVar[bool] = False
     structured_output: ClassVar[bool] = False
     """True if it keeps to a JSON schema."""
 
@@ -355,6 +358,7 @@ class RemoteAnswerer(Model):
     `load` is called on a thread of its own, everything else on the event loop. Its `sees_rgb8` must be True.
     """
 
+    reads_diameter: ClassVar[bool] = False
     structured_output: ClassVar[bool] = False
     """True if it keeps to a JSON schema."""
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from hooke import AsyncAnswerStream
-from hooke.cli import options, words
+from hooke.cli import options, parameters, words
 from hooke.cli.inputs import SUFFIXES, find_images, naming_files
 from hooke.errors import InvalidRequestError, TaskNotSupportedError
 from hooke.types import AskResult, FinishReason, ModelInfo, ModelState, Task
@@ -44,6 +44,7 @@ def ask(
     instructions: Instructions = "",
     temperature: words.Temperature = None,
     max_tokens: words.MaxTokens = None,
+    settings: parameters.Settings = None,
     channel: options.Channels = None,
     z_index: options.ZIndex = None,
     project: options.Project = None,
@@ -61,10 +62,13 @@ def ask(
       hooke ask cells.png "What is shown, and how was it stained?"
       hooke ask before.tif after.tif "What has changed?" --model gemini
       hooke ask em.tif "Describe the particles." --model llava --max-tokens 100
+      hooke ask em.tif "Describe the particles." --set llava.decoding.top_p=0.9
       hooke ask cells.png "Is this in focus?" -i "Answer yes or no." --json | jq -r .result.text
     """
     session = options.session_of(context, address, as_json)
-    parameters = words.parameters_of(model, temperature, max_tokens)
+    own = words.parameters_of(model, temperature, max_tokens)
+    own = parameters.with_settings(own, settings, model, parameters.OF_WORDS)
+    model = model or parameters.name_of(own)
     view = options.view_of(channel, z_index, project, time_index)
     paths = find_images(images)
 
@@ -73,7 +77,7 @@ def ask(
             await client.serving(timeout_s=session.connect_s)
             try:
                 async with client.stream_ask(
-                    paths, question, model=model, instructions=instructions, view=view, parameters=parameters
+                    paths, question, model=model, instructions=instructions, view=view, parameters=own
                 ) as pieces:
                     return await (pieces.result() if session.as_json else _echoed(pieces))
             except TaskNotSupportedError as error:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from hooke import AsyncClient
-from hooke.cli import options, words
+from hooke.cli import options, parameters, words
 from hooke.cli.batch import failures_of, process, write_rows
 from hooke.cli.inputs import find_images, images_in, naming_files
 from hooke.errors import InvalidRequestError
@@ -49,6 +49,7 @@ def classify(
     modality: words.Modality = "",
     about: words.Context = "",
     prompt_version: words.PromptVersion = "",
+    settings: parameters.Settings = None,
     csv_file: options.CsvFile = None,
     jobs: options.Jobs = 4,
     address: options.Address = None,
@@ -73,6 +74,7 @@ def classify(
     if not known and not classes:
         raise typer.BadParameter("name the classes, or give examples.", param_hint="--labels, --examples")
     prompt = words.prompt_of(prompt_version, modality, about)
+    own = parameters.with_settings(None, settings, model, parameters.OF_WORDS)
 
     with session.reporting():
         contents = [(path.read_bytes(), name) for path, name in known]
@@ -80,7 +82,13 @@ def classify(
         async def one(client: AsyncClient, path: Path) -> ClassifyResult:
             try:
                 return await client.classify(
-                    path, model=model, labels=classes, examples=contents, view=view, prompt=prompt
+                    path,
+                    model=model or parameters.name_of(own),
+                    labels=classes,
+                    examples=contents,
+                    view=view,
+                    prompt=prompt,
+                    parameters=own,
                 )
             except InvalidRequestError as error:
                 raise naming_files(error, r"examples\[(\d+)\]", [path for path, _ in known]) from error
@@ -101,6 +109,7 @@ def classify(
             )
         session.show([outcome.document() for outcome in outcomes], table)
         words.say_unanswered(session, answers)
+        parameters.say_unused(session, [answer.provenance for _, answer in answers])
         raise typer.Exit(failures_of(session, outcomes))
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from hooke import AsyncClient
-from hooke.cli import options, words
+from hooke.cli import options, parameters, words
 from hooke.cli.batch import failures_of, process, write_rows
 from hooke.cli.inputs import find_images
 from hooke.types import CountResult
@@ -29,6 +29,7 @@ def count(
     modality: words.Modality = "",
     about: words.Context = "",
     prompt_version: words.PromptVersion = "",
+    settings: parameters.Settings = None,
     csv_file: options.CsvFile = None,
     jobs: options.Jobs = 4,
     address: options.Address = None,
@@ -37,7 +38,7 @@ def count(
     """Count the objects in images.
 
     Vision-language models are asked in words; tell them what there is to count. One may give no number: then
-    the outcome says why.
+    the outcome says why. --set takes the parameters of every model, by the names that hooke.parameters has.
 
     \b
     Examples:
@@ -45,22 +46,25 @@ def count(
       hooke count scans/ --diameter-px 30 --csv counts.csv
       hooke count scans/ --json | jq '.[].result.count'
       hooke count em/*.png --model llava --objects particles --modality SEM
+      hooke count cells.tif --set classical.min_area_px=40
     """
     session = options.session_of(context, address, as_json)
     options.check_diameters(diameter_px, diameter_um)
     view = options.view_of(channel, z_index, project, time_index)
     pixel_size = options.pixel_size_of(pixel_size_um)
     prompt = words.prompt_of(prompt_version, modality, about, objects)
+    own = parameters.with_settings(None, settings, model, parameters.OF_ALL)
     paths = find_images(images)
 
     async def one(client: AsyncClient, path: Path) -> CountResult:
         return await client.count(
             path,
-            model=model,
+            model=model or parameters.name_of(own),
             expected_diameter_px=diameter_px,
             expected_diameter_um=diameter_um,
             view=view,
             prompt=prompt,
+            parameters=own,
             pixel_size=pixel_size,
         )
 
@@ -85,4 +89,5 @@ def count(
             table.add_row(str(path), answer.provenance.model, words.answer_or_outcome(answer.count, answer))
         session.show([outcome.document() for outcome in outcomes], table)
         words.say_unanswered(session, answers)
+        parameters.say_unused(session, [answer.provenance for _, answer in answers])
         raise typer.Exit(failures_of(session, outcomes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from hooke import AsyncClient, View
-from hooke.cli import options, pointing
+from hooke.cli import options, parameters, pointing
 from hooke.cli.batch import Outcome, failures_of, process
 from hooke.cli.inputs import find_images, result_names
 from hooke.types import SegmentResult
@@ -61,6 +61,7 @@ def segment(
     background_point: pointing.BackgroundPoints = None,
     box: pointing.Boxes = None,
     preset: pointing.Preset = None,
+    settings: parameters.Settings = None,
     out: Out = Path("hooke-results"),
     jobs: options.Jobs = 4,
     address: options.Address = None,
@@ -75,6 +76,9 @@ def segment(
     SAM finds everything, or what you point at: points mark one object together, each box an object of its
     own. Pixels are counted from the top-left corner. Without --model, these options ask sam.
 
+    --set takes the parameters of every model, by the names that hooke.parameters has, and asks that model.
+    Of a whole stack, which cellpose takes, the overlay shows image and objects projected along Z.
+
     \b
     Examples:
       hooke segment cells.tif
@@ -84,12 +88,14 @@ def segment(
       hooke segment cells.tif --model sam --preset microscopy
       hooke segment cells.tif --point 120,85 --background-point 160,90
       hooke segment cells.tif --box 100,60,50,40 --box 300,20,60,60
+      hooke segment stack.tif --set cellpose.cellpose_volume_mode=stitched --set cellpose.stitch_threshold=0.5
     """
     session = options.session_of(context, address, as_json)
     options.check_diameters(diameter_px, diameter_um)
     view = options.view_of(channel, z_index, project, time_index)
     pixel_size = options.pixel_size_of(pixel_size_um)
-    parameters = pointing.sam_parameters_of(model, point, background_point, box, preset)
+    pointed = pointing.sam_parameters_of(model, point, background_point, box, preset)
+    own = parameters.with_settings(pointed, settings, model, parameters.OF_OBJECTS)
     paths = find_images(images)
     files = {path: ResultFiles.of(out, name) for path, name in result_names(paths).items()}
     _refuse_to_overwrite(paths, list(files.values()))
@@ -97,11 +103,11 @@ def segment(
     async def one(client: AsyncClient, path: Path) -> Segmented:
         answer = await client.segment(
             path,
-            model=model or ("sam" if parameters else ""),
+            model=model or parameters.name_of(own),
             expected_diameter_px=diameter_px,
             expected_diameter_um=diameter_um,
             view=view,
-            parameters=parameters,
+            parameters=own,
             pixel_size=pixel_size,
         )
         await asyncio.to_thread(_write, path, view, answer, files[path])
@@ -111,6 +117,8 @@ def segment(
         out.mkdir(parents=True, exist_ok=True)
         outcomes = process(session, paths, one, jobs=jobs, doing="Segmenting")
         session.show([outcome.document() for outcome in outcomes], _segment_table(outcomes))
+        found = [outcome.value.answer.provenance for outcome in outcomes if outcome.value is not None]
+        parameters.say_unused(session, found)
         raise typer.Exit(failures_of(session, outcomes))
 
 
@@ -121,8 +129,11 @@ def _write(path: Path, view: View | None, answer: SegmentResult, files: ResultFi
     masks.write_label_tiff(files.labels, answer.labels, answer.provenance.pixel_size)
     masks.write_csv(files.objects, answer.instances)
     micrograph = codecs.read(path)
+    labels = answer.labels
+    if labels.ndim == 3:
+        view, labels = replace(view or View(), z_projection="max"), labels.max(axis=0)
     seen = codecs.select_view(micrograph, view, max_channel_count=max(micrograph.pixels.shape))
-    masks.write_overlay_png(files.overlay, seen, answer.labels)
+    masks.write_overlay_png(files.overlay, seen, labels)
 
 
 def _refuse_to_overwrite(paths: Sequence[Path], files: Sequence[ResultFiles]) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from hooke import Decoding, GeminiParameters, LlavaParameters, OpenaiParameters, Prompt
+from hooke import Decoding, Prompt
+from hooke.cli.parameters import OF_WORDS
 from hooke.cli.session import Session
 from hooke.parameters import WordParameters
 from hooke.types import AnswerOutcome, ClassifyResult, CountResult
@@ -36,11 +37,6 @@ MaxTokens = Annotated[
     int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Most tokens of the answer.")
 ]
 
-_PARAMETERS: Mapping[str, type[LlavaParameters | OpenaiParameters | GeminiParameters]] = {
-    "llava": LlavaParameters,
-    "openai": OpenaiParameters,
-    "gemini": GeminiParameters,
-}
 _LONGEST_QUOTE = 160
 
 
@@ -54,12 +50,12 @@ def parameters_of(model: str, temperature: float | None, max_tokens: int | None)
     """Return the parameters that the options ask for; None: the model's defaults."""
     if temperature is None and max_tokens is None:
         return None
-    if model not in _PARAMETERS:
+    if model not in OF_WORDS:
         raise typer.BadParameter(
-            f"say whose with --model: {', '.join(_PARAMETERS)}.", param_hint="--temperature, --max-tokens"
+            f"say whose with --model: {', '.join(OF_WORDS)}.", param_hint="--temperature, --max-tokens"
         )
     decoding = Decoding(temperature=temperature, max_output_token_count=max_tokens)
-    return _PARAMETERS[model](decoding=decoding)
+    return OF_WORDS[model](decoding=decoding)
 
 
 def printable(text: str) -> str:

@@ -166,6 +166,8 @@ class Provenance:
     prompt_version: str = ""
     prompt_sha256: str = ""
     """Of the template; empty where the server put nothing into words."""
+    unused_fields: tuple[str, ...] = ()
+    """Fields of the request that the model has no use for; they changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from hooke.v1 import image_pb2 as hooke_dot_v1_dot_image__pb2
 from hooke.v1 import mask_pb2 as hooke_dot_v1_dot_mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hooke/v1/provenance.proto\x12\x08hooke.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x14hooke/v1/image.proto\x1a\x13hooke/v1/mask.proto\"\xc2\x03\n\nProvenance\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x1b\n\x0eweights_digest\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0c\x63ode_version\x18\x04 \x01(\t\x12\x14\n\x0cimage_sha256\x18\x05 \x01(\t\x12/\n\x0erendered_image\x18\x06 \x01(\x0b\x32\x17.hooke.v1.RenderedImage\x12+\n\nparameters\x18\x07 \x03(\x0b\x32\x17.hooke.v1.UsedParameter\x12,\n\npixel_size\x18\x08 \x01(\x0b\x32\x13.hooke.v1.PixelSizeH\x01\x88\x01\x01\x12\x30\n\x0cinfo_bar_box\x18\t \x01(\x0b\x32\x15.hooke.v1.BoundingBoxH\x02\x88\x01\x01\x12%\n\x06images\x18\n \x03(\x0b\x32\x15.hooke.v1.SourceImage\x12\x16\n\x0eprompt_version\x18\x0b \x01(\t\x12\x15\n\rprompt_sha256\x18\x0c \x01(\tB\x11\n\x0f_weights_digestB\r\n\x0b_pixel_sizeB\x0f\n\r_info_bar_box\"T\n\x0bSourceImage\x12\x14\n\x0cimage_sha256\x18\x01 \x01(\t\x12/\n\x0erendered_image\x18\x02 \x01(\x0b\x32\x17.hooke.v1.RenderedImage\"\x9f\x01\n\rRenderedImage\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x0c\n\x04\x61xes\x18\x03 \x01(\t\x12\x13\n\x0bsample_type\x18\x04 \x01(\t\x12\x32\n\x10intensity_ranges\x18\x05 \x03(\x0b\x32\x18.hooke.v1.IntensityRange\x12\x12\n\nmedia_type\x18\x06 \x01(\t\"+\n\x0eIntensityRange\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0c\n\x04high\x18\x02 \x01(\x01\"r\n\rUsedParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12\x18\n\x10\x63hosen_by_server\x18\x05 \x01(\x08\x42\x07\n\x05value\"\xf5\x01\n\x04\x43ost\x12\x31\n\x0equeue_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x63ompute_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0etotal_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nbatch_size\x18\x04 \x01(\x05\x12.\n\x0btoken_usage\x18\x05 \x01(\x0b\x32\x14.hooke.v1.TokenUsageH\x00\x88\x01\x01\x42\x0e\n\x0c_token_usage\"\xc5\x01\n\nTokenUsage\x12\x19\n\x11input_token_count\x18\x01 \x01(\x03\x12 \n\x18\x63\x61\x63hed_input_token_count\x18\x02 \x01(\x03\x12\x1a\n\x12output_token_count\x18\x03 \x01(\x03\x12\x1b\n\x0e\x63ost_micro_usd\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rprice_missing\x18\x05 \x01(\x08\x12\x17\n\x0fprice_list_date\x18\x06 \x01(\tB\x11\n\x0f_cost_micro_usdb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hooke/v1/provenance.proto\x12\x08hooke.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x14hooke/v1/image.proto\x1a\x13hooke/v1/mask.proto\"\xd9\x03\n\nProvenance\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x1b\n\x0eweights_digest\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0c\x63ode_version\x18\x04 \x01(\t\x12\x14\n\x0cimage_sha256\x18\x05 \x01(\t\x12/\n\x0erendered_image\x18\x06 \x01(\x0b\x32\x17.hooke.v1.RenderedImage\x12+\n\nparameters\x18\x07 \x03(\x0b\x32\x17.hooke.v1.UsedParameter\x12,\n\npixel_size\x18\x08 \x01(\x0b\x32\x13.hooke.v1.PixelSizeH\x01\x88\x01\x01\x12\x30\n\x0cinfo_bar_box\x18\t \x01(\x0b\x32\x15.hooke.v1.BoundingBoxH\x02\x88\x01\x01\x12%\n\x06images\x18\n \x03(\x0b\x32\x15.hooke.v1.SourceImage\x12\x16\n\x0eprompt_version\x18\x0b \x01(\t\x12\x15\n\rprompt_sha256\x18\x0c \x01(\t\x12\x15\n\runused_fields\x18\r \x03(\tB\x11\n\x0f_weights_digestB\r\n\x0b_pixel_sizeB\x0f\n\r_info_bar_box\"T\n\x0bSourceImage\x12\x14\n\x0cimage_sha256\x18\x01 \x01(\t\x12/\n\x0erendered_image\x18\x02 \x01(\x0b\x32\x17.hooke.v1.RenderedImage\"\x9f\x01\n\rRenderedImage\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x0c\n\x04\x61xes\x18\x03 \x01(\t\x12\x13\n\x0bsample_type\x18\x04 \x01(\t\x12\x32\n\x10intensity_ranges\x18\x05 \x03(\x0b\x32\x18.hooke.v1.IntensityRange\x12\x12\n\nmedia_type\x18\x06 \x01(\t\"+\n\x0eIntensityRange\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0c\n\x04high\x18\x02 \x01(\x01\"r\n\rUsedParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12\x18\n\x10\x63hosen_by_server\x18\x05 \x01(\x08\x42\x07\n\x05value\"\xf5\x01\n\x04\x43ost\x12\x31\n\x0equeue_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x63ompute_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0etotal_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nbatch_size\x18\x04 \x01(\x05\x12.\n\x0btoken_usage\x18\x05 \x01(\x0b\x32\x14.hooke.v1.TokenUsageH\x00\x88\x01\x01\x42\x0e\n\x0c_token_usage\"\xc5\x01\n\nTokenUsage\x12\x19\n\x11input_token_count\x18\x01 \x01(\x03\x12 \n\x18\x63\x61\x63hed_input_token_count\x18\x02 \x01(\x03\x12\x1a\n\x12output_token_count\x18\x03 \x01(\x03\x12\x1b\n\x0e\x63ost_micro_usd\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rprice_missing\x18\x05 \x01(\x08\x12\x17\n\x0fprice_list_date\x18\x06 \x01(\tB\x11\n\x0f_cost_micro_usdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hooke.v1.provenance_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROVENANCE']._serialized_start=115
-  _globals['_PROVENANCE']._serialized_end=565
-  _globals['_SOURCEIMAGE']._serialized_start=567
-  _globals['_SOURCEIMAGE']._serialized_end=651
-  _globals['_RENDEREDIMAGE']._serialized_start=654
-  _globals['_RENDEREDIMAGE']._serialized_end=813
-  _globals['_INTENSITYRANGE']._serialized_start=815
-  _globals['_INTENSITYRANGE']._serialized_end=858
-  _globals['_USEDPARAMETER']._serialized_start=860
-  _globals['_USEDPARAMETER']._serialized_end=974
-  _globals['_COST']._serialized_start=977
-  _globals['_COST']._serialized_end=1222
-  _globals['_TOKENUSAGE']._serialized_start=1225
-  _globals['_TOKENUSAGE']._serialized_end=1422
+  _globals['_PROVENANCE']._serialized_end=588
+  _globals['_SOURCEIMAGE']._serialized_start=590
+  _globals['_SOURCEIMAGE']._serialized_end=674
+  _globals['_RENDEREDIMAGE']._serialized_start=677
+  _globals['_RENDEREDIMAGE']._serialized_end=836
+  _globals['_INTENSITYRANGE']._serialized_start=838
+  _globals['_INTENSITYRANGE']._serialized_end=881
+  _globals['_USEDPARAMETER']._serialized_start=883
+  _globals['_USEDPARAMETER']._serialized_end=997
+  _globals['_COST']._serialized_start=1000
+  _globals['_COST']._serialized_end=1245
+  _globals['_TOKENUSAGE']._serialized_start=1248
+  _globals['_TOKENUSAGE']._serialized_end=1445
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Provenance(_message.Message):
-    __slots__ = ("model", "model_version", "weights_digest", "code_version", "image_sha256", "rendered_image", "parameters", "pixel_size", "info_bar_box", "images", "prompt_version", "prompt_sha256")
+    __slots__ = ("model", "model_version", "weights_digest", "code_version", "image_sha256", "rendered_image", "parameters", "pixel_size", "info_bar_box", "images", "prompt_version", "prompt_sha256", "unused_fields")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class Provenance(_message.Message):
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
     PROMPT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_FIELDS_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     weights_digest: str
@@ -37,7 +38,8 @@ class Provenance(_message.Message):
     images: _containers.RepeatedCompositeFieldContainer[SourceImage]
     prompt_version: str
     prompt_sha256: str
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., weights_digest: _Optional[str] = ..., code_version: _Optional[str] = ..., image_sha256: _Optional[str] = ..., rendered_image: _Optional[_Union[RenderedImage, _Mapping]] = ..., parameters: _Optional[_Iterable[_Union[UsedParameter, _Mapping]]] = ..., pixel_size: _Optional[_Union[_image_pb2.PixelSize, _Mapping]] = ..., info_bar_box: _Optional[_Union[_mask_pb2.BoundingBox, _Mapping]] = ..., images: _Optional[_Iterable[_Union[SourceImage, _Mapping]]] = ..., prompt_version: _Optional[str] = ..., prompt_sha256: _Optional[str] = ...) -> None: ...
+    unused_fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., weights_digest: _Optional[str] = ..., code_version: _Optional[str] = ..., image_sha256: _Optional[str] = ..., rendered_image: _Optional[_Union[RenderedImage, _Mapping]] = ..., parameters: _Optional[_Iterable[_Union[UsedParameter, _Mapping]]] = ..., pixel_size: _Optional[_Union[_image_pb2.PixelSize, _Mapping]] = ..., info_bar_box: _Optional[_Union[_mask_pb2.BoundingBox, _Mapping]] = ..., images: _Optional[_Iterable[_Union[SourceImage, _Mapping]]] = ..., prompt_version: _Optional[str] = ..., prompt_sha256: _Optional[str] = ..., unused_fields: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SourceImage(_message.Message):
     __slots__ = ("image_sha256", "rendered_image")

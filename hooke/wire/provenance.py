@@ -38,6 +38,7 @@ def provenance_to_proto(provenance: Provenance) -> provenance_pb2.Provenance:
         ],
         prompt_version=provenance.prompt_version,
         prompt_sha256=provenance.prompt_sha256,
+        unused_fields=provenance.unused_fields,
     )
 
 
@@ -63,6 +64,7 @@ def provenance_from_proto(message: provenance_pb2.Provenance) -> Provenance:
         ),
         prompt_version=message.prompt_version,
         prompt_sha256=message.prompt_sha256,
+        unused_fields=tuple(message.unused_fields),
     )
 
 

@@ -30,6 +30,7 @@ class SamModel(Segmenter):
     max_batch_size: ClassVar[int] = 8
     mixed_batches: ClassVar[bool] = True
     sees_rgb8: ClassVar[bool] = True
+    reads_diameter: ClassVar[bool] = False
 
     def __init__(self, settings: SamSettings) -> None:
         self._settings = settings

@@ -18,7 +18,7 @@ from hooke.types import ModelInfo, ModelState, Task
 from runtime.fakes import serving
 from runtime.hosting import tasks_of
 from runtime.settings import ModelServerSettings
-from runtime.tasks import Classifier, LabelScorer, Model
+from runtime.tasks import Classifier, LabelScorer, Model, Segmenter
 
 
 @asynccontextmanager
@@ -164,6 +164,35 @@ async def test_an_answer_says_where_it_comes_from(
         assert (provenance.rendered_image.width_px, provenance.rendered_image.height_px) == (160, 128)
         assert provenance.pixel_size is not None
         assert len({used.name for used in provenance.parameters}) == len(provenance.parameters)
+
+
+async def test_what_a_model_has_no_use_for_it_names(
+    kind: type[Model], settings: ModelServerSettings | None, parameters: Any
+) -> None:
+    """One request fits all models: what one does not read stands in its answer, and only that."""
+    finds = issubclass(kind, Segmenter)
+    async with client_of(kind, settings) as (client, _info):
+        image = field_of_discs()
+        counted = await client.count(
+            image,
+            model=kind.name,
+            expected_diameter_um=12,
+            prompt=hooke.Prompt(object_name="cells", modality="SEM"),
+            examples=[(image, 6)],
+            mask_format="label_image",
+            parameters=parameters,
+        )
+        words = ("prompt.modality", "prompt.object_name", "examples")
+        sizes = ("expected_diameter_um",)
+        by_masks = {*words, *sizes} if kind.name == "sam" else {*words}
+        by_words = {*sizes, "mask_format"}
+        assert set(counted.provenance.unused_fields) == (by_masks if finds else by_words)
+        if not finds or issubclass(kind, Classifier):
+            examples = [(image, "six"), (field_of_discs(np.uint16), "many")]
+            prompt = hooke.Prompt(object_name="discs", modality="SEM")
+            classified = await client.classify(image, examples=examples, model=kind.name, prompt=prompt)
+            unused = set(classified.provenance.unused_fields)
+            assert unused == {"prompt.object_name"} | ({"prompt.modality"} if finds else set())
 
 
 async def test_probabilities_are_probabilities(

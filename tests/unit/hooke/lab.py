@@ -87,6 +87,10 @@ class Lab(
     pieces: tuple[str, ...] = ("Cells", ", ", "mostly.")
     """Of an answer in words."""
     finish_reason: Any = 1
+    labels: Any = field(default_factory=LABELS.copy)
+    """Of every image."""
+    unused: tuple[str, ...] = ()
+    """Fields that the models have no use for."""
     whole: bool = True
     """Whether answers in words come with their end."""
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -119,18 +123,23 @@ class Lab(
             self.entered.set()
             self.hold.wait(30)
 
+    def _provenance(self) -> provenance_pb2.Provenance:
+        return provenance_pb2.Provenance(model="m", unused_fields=self.unused)
+
     def Segment(self, request, context):
         self._enter("Segment", request, context)
         self._need([request.image], context)
         self._wait(context)
-        return inference_pb2.SegmentResponse(label_image=wire.label_image_to_proto(LABELS))
+        return inference_pb2.SegmentResponse(
+            label_image=wire.label_image_to_proto(self.labels), provenance=self._provenance()
+        )
 
     def Count(self, request, context):
         self._enter("Count", request, context)
         self._need([request.image], context)
         if self.wrote:
             return inference_pb2.CountResponse(answer_outcome=2, written_answer={"text": self.wrote})
-        return inference_pb2.CountResponse(count=7, answer_outcome=1)
+        return inference_pb2.CountResponse(count=7, answer_outcome=1, provenance=self._provenance())
 
     def Classify(self, request, context):
         self._enter("Classify", request, context)
@@ -142,6 +151,7 @@ class Lab(
             label="a",
             probabilities=[inference_pb2.ClassProbability(label="a", probability=1)],
             answer_outcome=1,
+            provenance=self._provenance(),
         )
 
     def Ask(self, request, context):

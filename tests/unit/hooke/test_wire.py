@@ -59,6 +59,7 @@ PROVENANCE = types.Provenance(
     ),
     prompt_version="v1",
     prompt_sha256="ef" * 32,
+    unused_fields=("examples", "prompt.context"),
 )
 BARE_PROVENANCE = types.Provenance("m", "1", "sha", "0", "cd" * 32, types.RenderedImage(1, 1, "YXS", "uint8"))
 INSTANCE = types.Instance(
