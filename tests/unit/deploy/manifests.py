@@ -77,6 +77,11 @@ SECRETS = {
 """What operators make by hand, with its keys: no secret is part of the manifests."""
 
 
+def build_example(name: str) -> Sequence[Document]:
+    """The manifests of an example, which stands beside an overlay."""
+    return _kustomize(FOLDER / "examples" / name)
+
+
 def build(what: str | Combination) -> Sequence[Document]:
     """The manifests of an overlay, or of the base with these components."""
     if isinstance(what, str):
@@ -175,6 +180,27 @@ class Workload:
 
 def workloads(documents: Iterable[Document]) -> list[Workload]:
     return [Workload(document) for document in of_kind(documents, "Deployment", "StatefulSet", "CronJob")]
+
+
+def nodes(ray_job: Document) -> list[Workload]:
+    """The nodes of a RayJob's cluster, as if each group of them were a Deployment; the head comes first."""
+    cluster = ray_job["spec"]["rayClusterSpec"]
+    groups = [("head", cluster["headGroupSpec"])]
+    groups += [(group["groupName"], group) for group in cluster["workerGroupSpecs"]]
+    return [
+        Workload(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": name, "namespace": ray_job["metadata"]["namespace"]},
+                "spec": {
+                    "selector": {"matchLabels": group["template"]["metadata"]["labels"]},
+                    "template": group["template"],
+                },
+            }
+        )
+        for name, group in groups
+    ]
 
 
 def servers(documents: Iterable[Document]) -> Iterator[tuple[Workload, Document]]:

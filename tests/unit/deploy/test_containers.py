@@ -137,9 +137,9 @@ def test_secrets_of_the_host() -> None:
     }
 
 
-# The image is made as hadolint wants it, and the YAML of the deployment reads well.
+# Images are made as hadolint wants it, and the YAML of the deployment reads well.
 def test_linters() -> None:
-    run(Path(sys.executable).with_name("hadolint"), *sorted((ROOT / "deploy" / "docker").glob("Dockerfile")))
+    run(Path(sys.executable).with_name("hadolint"), *sorted((ROOT / "deploy").rglob("Dockerfile")))
     configuration = ROOT / ".yamllint.yaml"
     run(
         *(sys.executable, "-m", "yamllint", "--strict", "--config-file", configuration),

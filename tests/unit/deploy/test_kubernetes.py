@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jsonschema
@@ -44,38 +45,76 @@ MINORS = sorted(
 """The last three minor versions of Kubernetes whose schemas are there."""
 
 TEXT = {"type": "string"}
+NUMBER = {"type": "integer"}
+POD = {"type": "object", "required": ["metadata", "spec"]}
+START = {"type": "object", "additionalProperties": TEXT}
+
+
+def exactly(properties: Mapping[str, Any], *required: str) -> Document:
+    """An object with these fields and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
 CUSTOM = {
+    "RayJob": {
+        "entrypoint": TEXT,
+        "submissionMode": {"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"]},
+        "shutdownAfterJobFinishes": {"type": "boolean"},
+        "ttlSecondsAfterFinished": NUMBER,
+        "backoffLimit": NUMBER,
+        "rayClusterSpec": exactly(
+            {
+                "rayVersion": TEXT,
+                "headGroupSpec": exactly(
+                    {"rayStartParams": START, "template": POD}, "rayStartParams", "template"
+                ),
+                "workerGroupSpecs": {
+                    "type": "array",
+                    "items": exactly(
+                        {
+                            "groupName": TEXT,
+                            "replicas": NUMBER,
+                            "minReplicas": NUMBER,
+                            "maxReplicas": NUMBER,
+                            "rayStartParams": START,
+                            "template": POD,
+                        },
+                        *("groupName", "minReplicas", "maxReplicas", "rayStartParams", "template"),
+                    ),
+                },
+            },
+            "headGroupSpec",
+        ),
+    },
     "PrometheusRule": {"groups": {"type": "array"}},
     "ServiceMonitor": {
         "jobLabel": TEXT,
         "selector": {"type": "object", "required": ["matchLabels"]},
         "endpoints": {
             "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"port": TEXT, "interval": TEXT},
-                "required": ["port"],
-                "additionalProperties": False,
-            },
+            "items": exactly({"port": TEXT, "interval": TEXT}, "port"),
         },
     },
     "ScaledObject": {
-        "scaleTargetRef": {"type": "object", "properties": {"name": TEXT}, "additionalProperties": False},
-        "minReplicaCount": {"type": "integer"},
-        "maxReplicaCount": {"type": "integer"},
-        "cooldownPeriod": {"type": "integer"},
+        "scaleTargetRef": exactly({"name": TEXT}, "name"),
+        "minReplicaCount": NUMBER,
+        "maxReplicaCount": NUMBER,
+        "cooldownPeriod": NUMBER,
         "triggers": {
             "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
+            "items": exactly(
+                {
                     "type": {"enum": ["prometheus", "cpu"]},
                     "metricType": {"enum": ["AverageValue", "Utilization"]},
                     "metadata": {"type": "object", "additionalProperties": TEXT},
                 },
-                "required": ["type", "metadata"],
-                "additionalProperties": False,
-            },
+                *("type", "metadata"),
+            ),
         },
     },
 }
@@ -119,9 +158,8 @@ def _fault(document: str, minor: str) -> str:
     """What a schema has against a document, as JSON; empty where it has nothing."""
     content = json.loads(document)
     if content["kind"] in CUSTOM:
-        schema = {"type": "object", "properties": CUSTOM[content["kind"]], "additionalProperties": False}
         try:
-            jsonschema.validate(content["spec"], schema)
+            jsonschema.validate(content["spec"], exactly(CUSTOM[content["kind"]]))
         except jsonschema.ValidationError as error:
             return str(error)
         return ""
@@ -132,18 +170,23 @@ def _fault(document: str, minor: str) -> str:
     return ""
 
 
-def _check(documents: list[Document] | Any) -> None:
-    """Schemas, and names that stand for something."""
+def check_schemas(documents: Iterable[Document]) -> None:
+    """Every document is what its kind must be, on each of the last Kubernetes."""
     for document in documents:
         for minor in MINORS:
             fault = _fault(json.dumps(document), minor)
             assert not fault, f"{document['kind']}/{name_of(document)} on Kubernetes {minor}: {fault}"
+
+
+def _check(documents: list[Document] | Any) -> None:
+    """Schemas, and names that stand for something."""
+    check_schemas(documents)
     identities = [(one["kind"], name_of(one)) for one in documents]
     assert len(set(identities)) == len(identities)
     for document in documents:
         assert document["kind"] == "Namespace" or document["metadata"]["namespace"] == "hooke"
     for workload in workloads(documents):
-        _check_references(workload, identities)
+        check_references(workload, identities)
     scaled = [
         (one["spec"]["scaleTargetRef"].get("kind", "Deployment"), one["spec"]["scaleTargetRef"]["name"])
         for one in of_kind(documents, "HorizontalPodAutoscaler", "ScaledObject")
@@ -155,7 +198,7 @@ def _check(documents: list[Document] | Any) -> None:
         assert (document["kind"], name_of(document)) not in scaled or "replicas" not in document["spec"]
 
 
-def _check_references(workload: Workload, identities: list[tuple[str, str]]) -> None:
+def check_references(workload: Workload, identities: list[tuple[str, str]]) -> None:
     """Accounts, volumes, configuration and secrets that a workload names are there."""
     assert ("ServiceAccount", workload.pod["serviceAccountName"]) in identities
     volumes = {volume["name"]: volume for volume in workload.pod["volumes"]}
@@ -203,36 +246,46 @@ def test_every_pod_is_restricted(what: str | Combination) -> None:
     (namespace,) = of_kind(documents, "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for workload in workloads(documents):
-        pod = workload.pod
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["runAsUser"] > 0
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert pod["automountServiceAccountToken"] is False
-        assert pod["enableServiceLinks"] is False
-        assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
-        for container in workload.containers:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }, workload.name
-            assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}
+        check_restricted(workload)
+
+
+def check_restricted(workload: Workload) -> None:
+    """No rights, and nothing that can be written but /tmp and volumes."""
+    pod = workload.pod
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+    for container in workload.containers:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, workload.name
+        assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}
 
 
 # Every container says what it needs and what it may take at most, and runs a version that is named.
 @each_deployment
 def test_every_container_is_bounded_and_pinned(what: str | Combination) -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     for workload in workloads(build(what)):
-        for container in workload.containers:
-            for bound in ("requests", "limits"):
-                assert container["resources"][bound].keys() >= {"cpu", "memory"}, workload.name
-            image, colon, tag = container["image"].partition(":")
-            assert colon
-            if image.startswith("hooke/"):
-                assert tag == version
-            else:
-                assert re.match(r"\d+\.\d+", tag)
+        check_bounded_and_pinned(workload)
+
+
+def check_bounded_and_pinned(workload: Workload) -> None:
+    """Requests, limits, and the version of an image: Hooke's own, or a number of somebody else's."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for container in workload.containers:
+        for bound in ("requests", "limits"):
+            assert container["resources"][bound].keys() >= {"cpu", "memory"}, workload.name
+        image, colon, tag = container["image"].partition(":")
+        assert colon
+        if image.startswith("hooke/"):
+            assert tag == version
+        else:
+            assert re.match(r"\d+\.\d+", tag)
 
 
 # Selectors find their own pods and no others; every server has a service, an account and a budget of its
