@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2
 from pydantic.fields import FieldInfo
 
 from evaluator.settings import EvaluatorSettings
+from evaluator.telemetry import EvaluatorMetrics
 from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings
 from hooke.errors import TABLE
@@ -71,7 +72,8 @@ has its own, those of models that run on PyTorch, those of model services, and t
 
 METRICS_HEAD = """
 On the page `/metrics` of each process, with those of the Python process itself, where `HOOKE_METRICS_PORT` is
-set. `hooke_gateway_*` are those of the gateway, `hooke_inference_*` those of model services.
+set. `hooke_gateway_*` are those of the gateway, `hooke_evaluator_*` those of the evaluator,
+`hooke_inference_*` those of model services.
 """.strip()
 
 PROCESSES = (
@@ -134,6 +136,7 @@ def settings_page() -> str:
     rows = []
     registry = Metrics().registry
     GatewayMetrics(registry)
+    EvaluatorMetrics(registry).watch_calls(dict)
     for metric in registry.collect():
         if metric.name.startswith(("grpc_", "hooke_")):
             name = metric.name + ("_total" if metric.type == "counter" else "")

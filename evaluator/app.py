@@ -15,6 +15,7 @@ from evaluator.service import NAME, EvaluationServicer
 from evaluator.settings import EvaluatorSettings
 from evaluator.store import RunStore
 from evaluator.supervisor import Supervisor
+from evaluator.telemetry import EvaluatorMetrics
 from hooke import AsyncClient, Tls
 from hooke.v1 import evaluation_service_pb2_grpc
 from runtime.metrics import Metrics
@@ -38,9 +39,17 @@ class EvaluatorApp:
         self._threads = ThreadPoolExecutor(settings.evaluator_threads, thread_name_prefix="hooke-evaluator")
         self._client = AsyncClient(settings.evaluator_gateway, tls=tls_of(settings), retries=False)
         root = settings.evaluator_data_root
-        runner = Runner(self._store, self._client, root, limits_of(settings), self._threads)
+        metrics = Metrics()
+        runner = Runner(
+            self._store,
+            self._client,
+            root,
+            limits_of(settings),
+            self._threads,
+            EvaluatorMetrics(metrics.registry),
+        )
         self._supervisor = Supervisor(self._store, runner, self._threads, settings.evaluator_max_runs)
-        self.server = Server(settings, "evaluator", Metrics())
+        self.server = Server(settings, "evaluator", metrics)
         most_in_flight = settings.evaluator_max_in_flight
         estimator = Estimator(self._store, self._client, root, most_in_flight, self._threads)
         servicer = EvaluationServicer(self._supervisor, estimator, self._store, root, self._threads)

@@ -26,6 +26,7 @@ from evaluator.pacing import StoppedError
 from evaluator.records import Prediction, Sample, SampleScore
 from evaluator.runs import TaskRecord
 from evaluator.scoring import score
+from evaluator.telemetry import EvaluatorMetrics
 from evaluator.threads import on
 from hooke.masks import write_label_tiff
 from hooke.types import SampleOutcome
@@ -95,13 +96,17 @@ class LaneWorker:
         threads: for what takes processor time or reads files.
         window: most samples of a lane in memory.
         code_tag: of the code that runs here.
+        metrics: what Prometheus hears of it.
     """
 
-    def __init__(self, store: Answers, threads: Executor, window: int, code_tag: str) -> None:
+    def __init__(
+        self, store: Answers, threads: Executor, window: int, code_tag: str, metrics: EvaluatorMetrics
+    ) -> None:
         self._store = store
         self._threads = threads
         self._window = window
         self._code_tag = code_tag
+        self._metrics = metrics
 
     async def go_through(self, lane: Lane, control: Control) -> None:
         """Give every sample of a lane an outcome, in the order of the dataset, until the run stops."""
@@ -145,6 +150,7 @@ class LaneWorker:
         tuned_on = sample.sample_id in lane.question.tuned
         result = replace(result, repeat=lane.question.repeat, tuned_on=tuned_on)
         await asyncio.wrap_future(self._store.add_score(lane.task, result, self._code_tag))
+        self._metrics.scored()
 
     async def _ask(self, lane: Lane, sample: Sample) -> Answer:
         """Ask the model, and put what it said on disk before anything else."""
@@ -157,8 +163,9 @@ class LaneWorker:
         else:
             answer = await lane.asker.ask(lane.question, sample, attempt)
         mask = None if answer.labels is None else await on(self._threads, _encode, answer.labels)
-        kept = self._store.add_prediction(lane.task, answer.prediction, mask)
-        return Answer(await asyncio.wrap_future(kept), answer.labels)
+        kept = await asyncio.wrap_future(self._store.add_prediction(lane.task, answer.prediction, mask))
+        self._metrics.answered(kept)
+        return Answer(kept, answer.labels)
 
     def _recall(self, lane: Lane, sample: Sample) -> Answer:
         """Read what is on disk."""

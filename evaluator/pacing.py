@@ -92,6 +92,11 @@ class Pacer:
         """Calls that may be in flight now."""
         return int(self._limit)
 
+    @property
+    def in_flight(self) -> int:
+        """Calls that are in flight now."""
+        return self._in_flight
+
     def wait_s(self) -> float:
         """Seconds until another call may begin; infinite: not before one that is in flight is done."""
         if self._in_flight >= self.limit:

@@ -28,6 +28,7 @@ from evaluator.sharing import Line, Lines, ModelLimit
 from evaluator.spending import Purse
 from evaluator.store import RunStore
 from evaluator.suites import Suite
+from evaluator.telemetry import EvaluatorMetrics, Stage
 from evaluator.threads import on
 from evaluator.tuning import with_tuned
 from hooke.aio import AsyncClient
@@ -85,6 +86,7 @@ class Runner:
         data_root: where datasets lie; None: nowhere.
         limits: of each run.
         threads: for what takes processor time or reads files.
+        metrics: what Prometheus hears of it; None: nothing.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Runner:
         data_root: Path | None,
         limits: Limits,
         threads: Executor,
+        metrics: EvaluatorMetrics | None = None,
     ) -> None:
         self._store = store
         self._client = client
@@ -101,6 +104,8 @@ class Runner:
         self._limits = limits
         self._threads = threads
         self._lines = Lines(limits.pace)
+        self._metrics = metrics or EvaluatorMetrics()
+        self._metrics.watch_calls(self._lines.in_flight)
 
     async def run(self, run: RunRecord, control: Control) -> Ending | None:
         """Do what is left of a run.
@@ -109,9 +114,12 @@ class Runner:
             How it ended; None if it was interrupted.
         """
         try:
-            prepared = await self._prepare(run, control)
-            await self._send(prepared, control)
-            return await self._conclude(prepared, control)
+            with self._metrics.at(Stage.PREPARING):
+                prepared = await self._prepare(run, control)
+            with self._metrics.at(Stage.ASKING):
+                await self._send(prepared, control)
+            with self._metrics.at(Stage.REPORTING):
+                return await self._conclude(prepared, control)
         except Exception as error:  # noqa: BLE001  (the boundary: a run that cannot go on says why)
             cause = innermost(error)
             if not isinstance(cause, StoppedError):
@@ -128,6 +136,7 @@ class Runner:
         await asyncio.wrap_future(self._store.note(run.evaluation_id, notes_of(data_dir)))
         control.changed()
         infos, chosen = await self._choose(run, suite, control)
+        self._metrics.know(infos)
         models = list(dict.fromkeys(name for names in chosen.values() for name in names))
         opened = [
             await on(self._threads, open_task, task, data_dir, run.spec.sample_limit) for task in suite.tasks
@@ -189,7 +198,7 @@ class Runner:
     async def _go_through(self, lanes: Sequence[Lane], prepared: Prepared, control: Control) -> None:
         """Take these lanes as far as they go; where another engine does the work, it begins here."""
         window = max(2, self._limits.samples_in_memory // max(1, len(lanes)))
-        worker = LaneWorker(self._store, self._threads, window, prepared.code_tag)
+        worker = LaneWorker(self._store, self._threads, window, prepared.code_tag, self._metrics)
         async with asyncio.TaskGroup() as group:
             for lane in lanes:
                 group.create_task(worker.go_through(lane, control))

@@ -28,6 +28,7 @@ from evaluator.records import Prediction, Sample, SampleScore, Truth
 from evaluator.runner import Limits, innermost
 from evaluator.runs import KnownSample, RunSpec, TaskRecord
 from evaluator.sharing import Lines
+from evaluator.telemetry import EvaluatorMetrics
 from evaluator.threads import on
 from hooke import AsyncClient, Tls
 from hooke.errors import InternalError
@@ -157,7 +158,8 @@ async def _go_through(
             outcomes={sample_id: failed.outcome for sample_id, failed in shard.failed.items()},
             scored=frozenset(),
         )
-        worker = LaneWorker(_Outbox(shard, done), threads, site.limits.samples_in_memory, site.code_tag)
+        outbox, unheard = _Outbox(shard, done), EvaluatorMetrics()
+        worker = LaneWorker(outbox, threads, site.limits.samples_in_memory, site.code_tag, unheard)
         try:
             await worker.go_through(lane, control)
         finally:

@@ -206,6 +206,10 @@ class Lines:
         self._pace = pace
         self._lines: dict[str, Line] = {}
 
+    def in_flight(self) -> dict[str, int]:
+        """Model -> calls in flight, of those that were ever asked; for any thread."""
+        return {model: line.pacer.in_flight for model, line in list(self._lines.items())}
+
     def line(self, model: str) -> Line:
         """The line of a model; a new one, with all its patience, where nobody asks it or it was given up."""
         line = self._lines.get(model)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import hooke
 from deploy.local import free_port
 from deploy.supervisor import Stack
+from hooke.types import EvaluationState
 
 from .conftest import ROOT, wait_until
 
@@ -38,6 +39,15 @@ EMPTY = {
     ("gateway.json", "Refused, because too many are in flight"),
 }
 """Panels with nothing to show here: no queue is full, the only model writes no words and keeps nothing."""
+
+
+SUITE = """
+name: panels
+tasks:
+  - name: nuclei
+    kind: counting
+    dataset: {loader: simulated, images: 2, seed: SEED, count_max: 4}
+"""
 
 
 class Prometheus:
@@ -133,6 +143,10 @@ def ask_everything(client: hooke.Client, seed: int, folder: Path) -> None:
         client.segment(folder / "broken.png")
     with suppress(hooke.errors.UnknownModelError):
         client.count(noise(seed), model="nobody")
+    suite = SUITE.replace("SEED", str(seed))
+    begun = client.create_evaluation(suite_yaml=suite, request_id=f"panels-{seed}")
+    *_, ended = client.watch_evaluation(begun.evaluation_id)
+    assert ended.state is EvaluationState.SUCCEEDED, ended.state_message
 
 
 # Every query of every panel is understood. Those that this stack can fill show something once it was asked a

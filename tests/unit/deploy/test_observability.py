@@ -13,6 +13,7 @@ from prometheus_client import Metric
 
 from deploy.compose import read_topology
 from deploy.supervisor import COMPOSE_FILE
+from evaluator.telemetry import EvaluatorMetrics
 from gateway.metrics import GatewayMetrics
 from runtime.metrics import Metrics
 
@@ -44,6 +45,7 @@ def families() -> list[Metric]:
     """Every metric that a process of Hooke has."""
     registry = Metrics().registry
     GatewayMetrics(registry)
+    EvaluatorMetrics(registry).watch_calls(dict)
     return list(registry.collect())
 
 
@@ -112,7 +114,7 @@ def test_mounts_and_datasource() -> None:
     assert {source["uid"] for source in provisioned["datasources"]} == {"prometheus"}
     for dashboard in DASHBOARDS.values():
         assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {"prometheus"}
-    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 4
+    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 5
 
 
 # A query asks for metrics that some process has; a renamed metric would leave it empty for ever.
