@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from evaluator.comparing import compare_models
-from evaluator.judging import Judged, classes_of, statistics_of
+from evaluator.judging import Judged, Judging, statistics_of
 from evaluator.metrics import classification
 from evaluator.metrics.catalogue import METRICS
-from evaluator.metrics.intervals import estimate
+from evaluator.metrics.intervals import Floats, estimate
 from evaluator.records import SampleRow, SampleScore, TaskKind
 from evaluator.robustness import robustness_of
 from evaluator.stability import stability_of
@@ -32,12 +31,26 @@ DENSITIES = ((0, 0), (1, 10), (11, 30), (31, 100), (101, None))
 """Ranges of the axis "objects": how many there really are in an image."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of a model in a task.
+
+    Attributes:
+        judged: its answers, but for those to samples that it was tuned on.
+        latencies: seconds from sending to answer, of the samples with an answer.
+        tuned_count: answers to samples that it was tuned on.
+    """
+
+    judged: Judged
+    latencies: Floats
+    tuned_count: int
+
+
 def summarise(
     task: TaskSpec,
     dataset_name: str,
-    rows: Sequence[SampleRow],
-    scores: Mapping[str, Sequence[SampleScore]],
-    latencies: Mapping[str, Sequence[float]],
+    sample_count: int,
+    models: Mapping[str, Known],
     family: int | None = None,
 ) -> TaskSummary:
     """Summarise a task.
@@ -45,40 +58,21 @@ def summarise(
     Args:
         task: what was asked.
         dataset_name: for the reader.
-        rows: every sample of the task.
-        scores: model -> one score, of each repeat, for each sample that has an outcome; those of others do
-            not count.
-        latencies: model -> seconds from sending to answer of the samples with an answer.
+        sample_count: samples of the task.
+        models: name -> what is known of it.
         family: comparisons of the whole run; None: those of this task.
     """
-    by_id = {row.sample_id: _clustered(task, row) for row in rows}
-    known = {
-        model: sorted(
-            (Judged(by_id[score.sample_id], score) for score in model_scores if score.sample_id in by_id),
-            key=lambda sample: sample.row.index,
-        )
-        for model, model_scores in scores.items()
-    }
-    judged = {
-        model: [sample for sample in samples if not sample.score.tuned_on] for model, samples in known.items()
-    }
+    judged = {model: known.judged for model, known in models.items()}
     return TaskSummary(
         task=task.name,
         kind=task.kind,
         dataset=dataset_name,
         description=task.description,
         headline=task.headline_metric,
-        sample_count=len(rows),
+        sample_count=sample_count,
         models=tuple(
-            _summarise_model(
-                task,
-                model,
-                len(rows) * task.answers_of(model),
-                samples,
-                len(known[model]) - len(samples),
-                latencies.get(model, ()),
-            )
-            for model, samples in judged.items()
+            _summarise_model(task, model, sample_count * task.answers_of(model), known)
+            for model, known in models.items()
         ),
         comparisons=compare_models(
             task, judged, max(1, math.comb(len(judged), 2) if family is None else family)
@@ -87,63 +81,71 @@ def summarise(
     )
 
 
-def _clustered(task: TaskSpec, row: SampleRow) -> SampleRow:
-    """Answers to the same sample are dependent."""
-    if task.repeats == 1 or row.cluster is not None:
-        return row
-    return replace(row, cluster=row.sample_id)
-
-
-def _summarise_model(
+def known_of(
     task: TaskSpec,
-    model: str,
-    answer_count: int,
-    judged: Sequence[Judged],
-    tuned_count: int,
-    latencies: Sequence[float],
-) -> ModelSummary:
-    outcomes = Counter(str(sample.score.outcome) for sample in judged)
-    asked = [sample for sample in judged if sample.score.outcome is not SampleOutcome.FAILED]
-    answered = [sample for sample in asked if sample.answered]
+    answers: Iterable[tuple[SampleRow, SampleScore]],
+    latencies: Iterable[float] = (),
+) -> Known:
+    """Take what is known of a model.
+
+    Args:
+        task: what was asked.
+        answers: the samples that have an outcome, in the order of the dataset; the repeats of one follow each
+            other.
+        latencies: seconds from sending to answer of the samples with an answer.
+    """
+
+    def slices(row: SampleRow, score: SampleScore) -> Mapping[str, str]:
+        found = slices_of(task.kind, row, score)
+        return {axis: value for axis, value in found.items() if not task.slices or axis in task.slices}
+
+    judging = Judging(task, task.repeats, slices)
+    tuned_count = 0
+    for row, score in answers:
+        if score.tuned_on:
+            tuned_count += 1
+        else:
+            judging.add(row, score)
+    return Known(judging.done(), np.fromiter(latencies, np.float64), tuned_count)
+
+
+def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known) -> ModelSummary:
+    asked = known.judged.choose(~known.judged.failed)
+    answered = asked.choose(asked.answered)
+    latencies = known.latencies
     return ModelSummary(
         model=model,
-        sample_count=answer_count - tuned_count,
-        outcome_counts={str(outcome): outcomes[str(outcome)] for outcome in SampleOutcome},
+        sample_count=answer_count - known.tuned_count,
+        outcome_counts={str(outcome): known.judged.count(outcome) for outcome in SampleOutcome},
         strict=_estimates(task, asked),
         answered=_estimates(task, answered, calibration=True),
-        by_slice={
-            axis: {value: _estimates(task, samples) for value, samples in values.items()}
-            for axis, values in _slices(task, asked).items()
-        },
+        by_slice=_by_slice(task, asked),
         confusion=_confusion(task, asked) if task.kind is TaskKind.CLASSIFICATION else None,
-        latency_p50_s=float(np.percentile(latencies, 50)) if latencies else None,
-        latency_p99_s=float(np.percentile(latencies, 99)) if latencies else None,
-        trivial_count=sum(sample.score.trivial for sample in answered),
+        latency_p50_s=float(np.percentile(latencies, 50)) if latencies.size else None,
+        latency_p99_s=float(np.percentile(latencies, 99)) if latencies.size else None,
+        trivial_count=int(answered.trivial.sum()),
         robustness=robustness_of(task, asked) if task.corruption else None,
         stability=stability_of(task, asked) if task.answers_of(model) > 1 else None,
-        tuned_count=tuned_count,
+        tuned_count=known.tuned_count,
     )
 
 
-def _estimates(
-    task: TaskSpec, samples: Sequence[Judged], *, calibration: bool = False
-) -> tuple[Estimate, ...]:
-    statistics = statistics_of(task, samples)
+def _estimates(task: TaskSpec, judged: Judged, *, calibration: bool = False) -> tuple[Estimate, ...]:
+    statistics = statistics_of(task, judged)
     if calibration and task.kind is TaskKind.CLASSIFICATION:
-        told = [sample.score for sample in samples if "brier" in sample.score.metrics]
-        if len(told) == len(samples) > 0:
+        values = judged.values
+        if len(judged) and not np.isnan(values["brier"]).any():
             statistics += classification.calibration(
-                [score.metrics["brier"] for score in told],
-                [score.metrics["confidence"] for score in told],
-                [score.metrics["correct"] == 1 for score in told],
+                values["brier"], values["confidence"], values["correct"] == 1
             )
     order = {metric.name: place for place, metric in enumerate(METRICS[task.kind])}
     statistics.sort(key=lambda statistic: order[statistic.name])
-    return estimate(statistics, [sample.row.cluster for sample in samples])
+    return estimate(statistics, judged.clusters)
 
 
-def _confusion(task: TaskSpec, samples: Sequence[Judged]) -> dict[str, list[str] | list[list[int]]]:
-    matrix = classification.confusion_matrix(*classes_of(task, samples), len(task.labels))
+def _confusion(task: TaskSpec, judged: Judged) -> dict[str, list[str] | list[list[int]]]:
+    true, predicted = judged.values["true"], judged.values["predicted"]
+    matrix = classification.confusion_matrix(true, predicted, len(task.labels))
     return {"labels": list(task.labels), "matrix": matrix}
 
 
@@ -154,14 +156,15 @@ def slices_of(kind: TaskKind, row: SampleRow, score: SampleScore) -> dict[str, s
     return {**row.slices, OBJECTS_AXIS: _density(score.details["true"])}
 
 
-def _slices(task: TaskSpec, samples: Sequence[Judged]) -> dict[str, dict[str, list[Judged]]]:
-    """Axis -> value -> samples, values in their natural order."""
-    found: dict[str, dict[str, list[Judged]]] = {}
-    for sample in samples:
-        for axis, value in slices_of(task.kind, sample.row, sample.score).items():
-            if not task.slices or axis in task.slices:
-                found.setdefault(axis, {}).setdefault(value, []).append(sample)
-    return {axis: dict(sorted(values.items(), key=_natural)) for axis, values in found.items()}
+def _by_slice(task: TaskSpec, judged: Judged) -> dict[str, dict[str, tuple[Estimate, ...]]]:
+    """Axis -> value -> estimates, values in their natural order."""
+    found: dict[str, dict[str, tuple[Estimate, ...]]] = {}
+    for name, axis in judged.axes.items():
+        for code, value in sorted(enumerate(axis.values), key=lambda pair: _natural(pair[1])):
+            there = axis.codes == code
+            if there.any():
+                found.setdefault(name, {})[value] = _estimates(task, judged.choose(there))
+    return found
 
 
 def _density(count: int) -> str:
@@ -171,7 +174,7 @@ def _density(count: int) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
-def _natural(item: tuple[str, object]) -> tuple[float, str]:
+def _natural(value: str) -> tuple[float, str]:
     """Numbers by their size, before and apart from words."""
-    number = re.match(r"-?\d+(\.\d+)?", item[0])
-    return (float(number[0]) if number else math.inf, item[0])
+    number = re.match(r"-?\d+(\.\d+)?", value)
+    return (float(number[0]) if number else math.inf, value)

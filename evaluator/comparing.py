@@ -6,42 +6,40 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evaluator.judging import Judged, statistics_of
 from evaluator.metrics.comparison import compare, holm
 from evaluator.metrics.intervals import Statistic
 from evaluator.metrics.power import ALPHA, more_images
 from evaluator.suites import TaskSpec
 from evaluator.summaries import Comparison, TaskSummary
-from hooke.types import SampleOutcome
 
 
-def compare_models(
-    task: TaskSpec, judged: Mapping[str, Sequence[Judged]], family: int
-) -> tuple[Comparison, ...]:
+def compare_models(task: TaskSpec, judged: Mapping[str, Judged], family: int) -> tuple[Comparison, ...]:
     """Compare the headline metric of every two models, strict, where neither of them failed.
 
     The p-values are not corrected yet; see `correct`.
 
     Args:
         task: what was asked.
-        judged: model -> its samples.
+        judged: model -> its answers.
         family: comparisons of the whole run, for which p-values will be corrected: Holm's correction
             multiplies by this at most, so that the images that are said to be missing are rather too many.
     """
-    asked = {
-        model: {
-            (sample.row.sample_id, sample.score.repeat): sample
-            for sample in samples
-            if sample.score.outcome is not SampleOutcome.FAILED
-        }
-        for model, samples in judged.items()
-    }
+    asked = {model: answers.choose(~answers.failed) for model, answers in judged.items()}
     comparisons = []
     for first, second in itertools.combinations(asked, 2):
-        common = [question for question in asked[first] if question in asked[second]]
-        samples = {model: [asked[model][question] for question in common] for model in (first, second)}
-        statistics = _headline(task, samples[first]), _headline(task, samples[second])
-        clusters = [sample.row.cluster for sample in samples[first]]
+        _, of_first, of_second = np.intersect1d(
+            _questions(task, asked[first]),
+            _questions(task, asked[second]),
+            assume_unique=True,
+            return_indices=True,
+        )
+        answers = asked[first].choose(of_first), asked[second].choose(of_second)
+        statistics = _headline(task, answers[0]), _headline(task, answers[1])
+        clusters = answers[0].clusters
         found = compare(*statistics, clusters)
         settled = found.p_value is None or found.p_value * family < ALPHA
         wanted = None if settled else more_images(*statistics, clusters, family)
@@ -66,5 +64,10 @@ def _adjusted(pair: Comparison, p_value: float | None) -> Comparison:
     return replace(pair, adjusted_p_value=p_value, more_images=None if settled else pair.more_images)
 
 
-def _headline(task: TaskSpec, samples: Sequence[Judged]) -> Statistic:
-    return next(s for s in statistics_of(task, samples) if s.name == task.headline_metric)
+def _questions(task: TaskSpec, judged: Judged) -> NDArray[np.int64]:
+    """A number for each sample and repeat."""
+    return judged.positions * task.repeats + judged.repeats
+
+
+def _headline(task: TaskSpec, judged: Judged) -> Statistic:
+    return next(s for s in statistics_of(task, judged) if s.name == task.headline_metric)

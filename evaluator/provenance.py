@@ -150,11 +150,10 @@ def of_datasets(store: RunStore, tasks: Sequence[TaskRecord], before: Mapping[st
     """The provenance of a run with what was seen of its datasets."""
     seen = {}
     for task in tasks:
-        samples = store.known_samples(task)
         seen[task.name] = {
             **before["datasets"][task.name],
-            "sample_count": len(samples),
-            "manifest_sha256": manifest_digest(samples),
+            "sample_count": store.count_samples(task),
+            "manifest_sha256": manifest_digest(store.iter_known_samples(task)),
         }
     return {**before, "datasets": seen}
 

@@ -123,6 +123,12 @@ class RunReader:
         query = select(*columns).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
         return (KnownSample(*row) for row in self._queries.stream(query))
 
+    def count_samples(self, task: TaskRecord) -> int:
+        """How many samples were seen so far."""
+        query = select(func.count()).select_from(SAMPLES).where(SAMPLES.c.task == task.number)
+        ((count,),) = self._queries.all(query)
+        return int(count)
+
     def samples(self, task: TaskRecord) -> list[SampleRow]:
         """The samples seen so far, in the order of the dataset."""
         return list(self.iter_samples(task))
@@ -151,12 +157,12 @@ class RunReader:
         for position, sample_id, outcome, code_tag in self._queries.stream(query):
             yield KnownOutcome(position, sample_id, SampleOutcome(outcome), code_tag)
 
-    def latencies(self, task: TaskRecord, model: str) -> list[float]:
+    def iter_latencies(self, task: TaskRecord, model: str) -> Iterator[float]:
         """Seconds from sending to answer, of the samples with an answer; each repeat is one."""
         query = select(P.latency_s).where(
             P.task == task.number, P.model == model, P.outcome != SampleOutcome.FAILED
         )
-        return [row[0] for row in self._queries.stream(query)]
+        return (row[0] for row in self._queries.stream(query))
 
     def predictions(self, task: TaskRecord, sample_id: str, repeat: int = 0) -> dict[str, Prediction]:
         """Model -> prediction of one sample."""
@@ -232,6 +238,25 @@ class RunReader:
             .order_by(SAMPLES.c.position, S.repeat)
         )
         return (read_score(row[0]) for row in self._queries.stream(query))
+
+    def iter_answers(
+        self, task: TaskRecord, model: str, repeats: int = 1
+    ) -> Iterator[tuple[SampleRow, SampleScore]]:
+        """Samples of a task with the scores of a model, in the order of the dataset, row by row.
+
+        Args:
+            task: the task.
+            model: the model.
+            repeats: how many of the answers to each sample; they follow each other.
+        """
+        query = (
+            select(*SAMPLE_COLUMNS, S.score)
+            .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
+            .where(SAMPLES.c.task == task.number, *_of(SCORES, task, model, None), S.repeat < repeats)
+            .order_by(SAMPLES.c.position, S.repeat)
+        )
+        for *sample, score in self._queries.stream(query):
+            yield read_sample(sample), read_score(score)
 
     def scored(self, task: TaskRecord, model: str, code_tag: str, repeat: int = 0) -> frozenset[str]:
         """Ids of the samples whose present prediction was scored by this code."""

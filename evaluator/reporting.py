@@ -6,11 +6,10 @@ import math
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from evaluator.aggregate import summarise
+from evaluator.aggregate import known_of, summarise
 from evaluator.catalogue import DatasetChangedError
 from evaluator.comparing import correct
 from evaluator.contrast import contrast, contrast_files, read_folder
@@ -61,26 +60,17 @@ def summary_of(store: RunStore, run: RunRecord, suite: Suite, state: EvaluationS
 def _summary(
     store: RunStore, task: TaskRecord, spec: TaskSpec, datasets: Mapping[str, Any], family: int
 ) -> TaskSummary:
-    # Scores first: a run that goes on may add samples with their scores between the one and the other.
-    scores = {
-        model: [score for score in store.scores(task, model, None) if score.repeat < spec.answers_of(model)]
+    known = {
+        model: known_of(
+            spec,
+            store.iter_answers(task, model, spec.answers_of(model)),
+            store.iter_latencies(task, model),
+        )
         for model in task.models
     }
-    summary = summarise(
-        spec,
-        datasets.get(task.name, {}).get("name", spec.dataset.loader),
-        store.samples(task),
-        scores,
-        {model: store.latencies(task, model) for model in task.models},
-        family,
-    )
     # Of a run that was stopped only some samples are known; coverage is of the whole dataset all the same.
-    count = summary.sample_count if task.sample_count is None else task.sample_count
-    models = tuple(
-        replace(model, sample_count=count * spec.answers_of(model.model) - model.tuned_count)
-        for model in summary.models
-    )
-    return replace(summary, sample_count=count, models=models)
+    count = store.count_samples(task) if task.sample_count is None else task.sample_count
+    return summarise(spec, datasets.get(task.name, {}).get("name", spec.dataset.loader), count, known, family)
 
 
 def write_run_report(

@@ -7,6 +7,7 @@ paired by image and clustered as the samples are.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ UNDEFINED = "the metric of the clean images is not above 0"
 _NOTHING = "no image has every severity of a fault"
 
 
-Shown = Mapping[int, Judged]
-"""Number of an image -> its sample, in one variant."""
+Shown = Mapping[int, int]
+"""Number of an image -> the place of its answer, in one variant."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +40,10 @@ class _Paired:
     images: tuple[int, ...]
 
 
+_Value = Callable[[Shown, tuple[int, ...]], _Paired]
+"""The headline metric of some images in a variant."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Struck:
     """One fault: severity -> the images that have it and are there clean as well."""
@@ -47,35 +52,36 @@ class _Struck:
     severities: Mapping[int, Shown]
 
 
-def robustness_of(task: TaskSpec, samples: Sequence[Judged]) -> Robustness:
+def robustness_of(task: TaskSpec, judged: Judged) -> Robustness:
     """Compare a model's struck images with its clean ones.
 
     Args:
         task: with its faults.
-        samples: all that the model was asked and did not fail on, of a dataset as `corrupted` lists it.
+        judged: all that the model was asked and did not fail on, of a dataset as `corrupted` lists it.
 
     Returns:
         Curves of the faults that have struck an image. An image counts where it is there clean and in the
         severity; for an area, in every severity of the fault.
     """
     order = variants(task.corruption)
-    shown: list[dict[int, Judged]] = [{} for _ in order]
-    for sample in samples:
-        image, place = divmod(sample.row.index, len(order))
-        if not place or image in shown[0]:  # samples come in the order of the dataset: clean ones first
-            shown[place][image] = sample
+    shown: list[dict[int, int]] = [{} for _ in order]
+    for row, position in enumerate(judged.positions.tolist()):
+        image, place = divmod(position, len(order))
+        if not place or image in shown[0]:  # answers come in the order of the dataset: clean ones first
+            shown[place][image] = row
     clean = shown[0]
     faults = [
         _Struck(fault, {order[place].severity: shown[place] for place in places})
         for fault, places in itertools.groupby(range(1, len(order)), key=lambda place: order[place].fault)
     ]
     faults = [struck for struck in faults if any(struck.severities.values())]
-    areas = [_area(task, clean, struck) for struck in faults]
-    wanted = [_value(task, clean, tuple(clean)), _mean(areas), *areas]
+    of = functools.partial(_value, task, judged)
+    areas = [_area(of, clean, struck) for struck in faults]
+    wanted = [of(clean, tuple(clean)), _mean(areas), *areas]
     for struck in faults:
         for images in struck.severities.values():
-            wanted += [_value(task, images, tuple(images)), _ratio(task, clean, images)]
-    found = iter(_estimates(wanted, {image: sample.row.cluster for image, sample in clean.items()}))
+            wanted += [of(images, tuple(images)), _ratio(of, clean, images)]
+    found = iter(_estimates(wanted, {image: int(judged.clusters[row]) for image, row in clean.items()}))
     of_clean, of_all, *of_faults = itertools.islice(found, 2 + len(areas))
     curves = tuple(
         FaultCurve(
@@ -88,13 +94,13 @@ def robustness_of(task: TaskSpec, samples: Sequence[Judged]) -> Robustness:
     return Robustness(task.headline_metric, of_clean, curves, of_all)
 
 
-def _value(task: TaskSpec, shown: Shown, images: tuple[int, ...]) -> _Paired:
+def _value(task: TaskSpec, judged: Judged, shown: Shown, images: tuple[int, ...]) -> _Paired:
     """The headline metric of some of the images."""
-    statistics = statistics_of(task, [shown[image] for image in images])
+    statistics = statistics_of(task, judged.choose(np.array([shown[image] for image in images], np.intp)))
     return _Paired(next(s for s in statistics if s.name == task.headline_metric), images)
 
 
-def _ratio(task: TaskSpec, clean: Shown, struck: Shown) -> _Paired:
+def _ratio(of: _Value, clean: Shown, struck: Shown) -> _Paired:
     """The metric of struck images in parts of that of the same images clean."""
 
     def of_values(values: Sequence[Floats]) -> Floats:
@@ -102,11 +108,11 @@ def _ratio(task: TaskSpec, clean: Shown, struck: Shown) -> _Paired:
         return _relative(after, before)
 
     images = tuple(struck)
-    parts = [_value(task, shown, images) for shown in (clean, struck)]
-    return _together(f"{task.headline_metric} / clean", parts, images, of_values)
+    parts = [of(shown, images) for shown in (clean, struck)]
+    return _together(f"{parts[0].statistic.name} / clean", parts, images, of_values)
 
 
-def _area(task: TaskSpec, clean: Shown, struck: _Struck) -> _Paired:
+def _area(of: _Value, clean: Shown, struck: _Struck) -> _Paired:
     """The normalised area under the ratios, from severity 0 on."""
     severities = [0, *struck.severities]
 
@@ -116,7 +122,7 @@ def _area(task: TaskSpec, clean: Shown, struck: _Struck) -> _Paired:
         return np.asarray(integrate.trapezoid(np.stack(ratios), severities, axis=0) / severities[-1])
 
     images = tuple(i for i in clean if all(i in shown for shown in struck.severities.values()))
-    parts = [_value(task, shown, images) for shown in (clean, *struck.severities.values())]
+    parts = [of(shown, images) for shown in (clean, *struck.severities.values())]
     return _together("area", parts, images, of_values)
 
 
@@ -188,12 +194,14 @@ def _relative(after: Floats, before: Floats) -> Floats:
     return divide(after, np.where(before > 0, before, 0.0))
 
 
-def _estimates(wanted: Sequence[_Paired], clusters: Mapping[int, str | None]) -> list[Estimate]:
+def _estimates(wanted: Sequence[_Paired], clusters: Mapping[int, int]) -> list[Estimate]:
     """Every statistic with its interval; those of the same images share their resamples."""
     found: dict[int, Estimate] = {}
     order = sorted(range(len(wanted)), key=lambda place: wanted[place].images)
     for images, places in itertools.groupby(order, key=lambda place: wanted[place].images):
         group = list(places)
-        estimates = estimate([wanted[place].statistic for place in group], [clusters[i] for i in images])
+        estimates = estimate(
+            [wanted[place].statistic for place in group], np.array([clusters[i] for i in images], np.int64)
+        )
         found.update(zip(group, estimates, strict=True))
     return [found[place] for place in range(len(wanted))]

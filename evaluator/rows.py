@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +62,7 @@ def read_task(row: AnyRow) -> TaskRecord:
     return TaskRecord(evaluation_id, number, name, digest, ordinal, tuple(json.loads(models)), sample_count)
 
 
-def read_sample(row: AnyRow) -> SampleRow:
+def read_sample(row: Sequence[Any]) -> SampleRow:
     """What a run remembers of a sample."""
     sample_id, position, source, slices, cluster = row
     return SampleRow(sample_id, position, source, json.loads(slices), cluster)

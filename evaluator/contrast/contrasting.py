@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from evaluator.contrast.differing import differences
 from evaluator.contrast.reading import RunReport
 from evaluator.contrast.records import Change, Contrast, RunContrast, RunHead
@@ -69,23 +71,26 @@ def _head(summary: RunSummary) -> RunHead:
 
 def _contrast(first: RunReport, second: RunReport, before: _Side, after: _Side) -> Contrast:
     task, model = before.task.task, before.model.model
-    judged = first.judged(task, model), second.judged(task, model)
-    shared = [sample_id for sample_id in judged[0] if sample_id in judged[1]]
-    samples = [[side[sample_id] for sample_id in shared] for side in judged]
-    statistics = _statistics(before, after, *samples) if shared else {}
+    of_first = first.judged(task, model, _asked(before))
+    of_second = second.judged(task, model, _asked(after))
+    shared, places, others = np.intersect1d(
+        of_first.sample_ids, of_second.sample_ids, assume_unique=True, return_indices=True
+    )
+    order = np.argsort(places)  # as in the dataset
+    answers = of_first.judged.choose(places[order]), of_second.judged.choose(others[order])
+    statistics = _statistics(before, after, *answers) if shared.size else {}
     headline = after.task.headline
     names = dict.fromkeys([headline, *(e.name for side in (before, after) for e in _estimates(side))])
-    clusters = [sample.row.cluster for sample in samples[0]]
     changes = []
     for name in names:
         values = (find(_estimates(before), name), find(_estimates(after), name))
         pair = statistics.get(name)
         if pair is None:
-            why = "calibration is not tested" if shared else "no sample is the same in both runs"
+            why = "calibration is not tested" if shared.size else "no sample is the same in both runs"
             nothing = Estimate(name, None, None, None, "", 0, values[1].higher_is_better, why)
             changes.append(Change(name, *values, nothing, None, None, ""))
         else:
-            found = compare(pair[1], pair[0], clusters)
+            found = compare(pair[1], pair[0], answers[0].clusters)
             changes.append(Change(name, *values, found.estimate, found.p_value, None, found.method))
     return Contrast(
         task=task,
@@ -94,7 +99,7 @@ def _contrast(first: RunReport, second: RunReport, before: _Side, after: _Side) 
         headline=headline,
         first_count=before.task.sample_count,
         second_count=after.task.sample_count,
-        shared_count=len(shared),
+        shared_count=shared.size,
         changes=tuple(changes),
     )
 
@@ -106,7 +111,7 @@ def _estimates(side: _Side) -> tuple[Estimate, ...]:
 
 
 def _statistics(
-    before: _Side, after: _Side, first: Sequence[Judged], second: Sequence[Judged]
+    before: _Side, after: _Side, first: Judged, second: Judged
 ) -> dict[str, tuple[Statistic, Statistic]]:
     """Metric -> its statistic in each run, over the same samples."""
     of_first, of_second = (

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from pyarrow import compute, parquet
+from numpy.typing import NDArray
+from pyarrow import compute, dataset, parquet
 
-from evaluator.judging import Judged
+from evaluator.judging import Asked, Judged, Judging
 from evaluator.records import SampleRow, SampleScore
 from evaluator.report.samples_file import METRIC
 from evaluator.report.serialise import read_json
@@ -37,6 +39,14 @@ _PROMPT = ("prompt_version", "prompt_sha256")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class NamedAnswers:
+    """The answers of a model, and the id of the sample of each."""
+
+    sample_ids: NDArray[np.bytes_]
+    judged: Judged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RunReport:
     """A report.
 
@@ -48,8 +58,8 @@ class RunReport:
     summary: RunSummary
     samples: Path
 
-    def judged(self, task: str, model: str) -> dict[str, Judged]:
-        """Sample id -> what is known of a model's first answer, of the samples that did not fail.
+    def judged(self, task: str, model: str, asked: Asked) -> NamedAnswers:
+        """A model's first answers to the samples of a task that did not fail.
 
         Those that it was tuned on are not among them.
         """
@@ -57,8 +67,12 @@ class RunReport:
         further = [name for name in names if name.startswith(METRIC) or name == _TUNED]
         rows = self._rows(task, model, (*_SCORE, *further))
         counted = (row for row in rows if row["outcome"] != SampleOutcome.FAILED and not row.get(_TUNED))
-        found = (_judged(task, model, row) for row in counted)
-        return {judged.row.sample_id: judged for judged in found}
+        sample_ids: list[bytes] = []
+        judging = Judging(asked)
+        for row in counted:
+            sample_ids.append(row["sample_id"].encode())
+            judging.add(_sample(row), _score(task, model, row))
+        return NamedAnswers(np.array(sample_ids, np.bytes_), judging.done())
 
     def prompts(self, task: str, model: str) -> tuple[str, ...]:
         """Version and hash of every template that a model was asked with, sorted."""
@@ -66,12 +80,12 @@ class RunReport:
         told = {(row["prompt_version"], row["prompt_sha256"]) for row in rows if row["prompt_sha256"]}
         return tuple(sorted(f"{version} {sha256}" for version, sha256 in told))
 
-    def _rows(self, task: str, model: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    def _rows(self, task: str, model: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         field = compute.field
         wanted = (field("task") == task) & (field("model") == model) & (field("repeat") == 0)
-        table = parquet.read_table(self.samples, columns=list(columns), filters=wanted)
-        rows: list[dict[str, Any]] = table.to_pylist()
-        return rows
+        scanner = dataset.dataset(self.samples).scanner(columns=list(columns), filter=wanted)
+        for batch in scanner.to_batches():
+            yield from batch.to_pylist()
 
 
 def read_folder(folder: Path) -> RunReport:
@@ -95,24 +109,25 @@ def read_folder(folder: Path) -> RunReport:
     return RunReport(summary, samples)
 
 
-def _judged(task: str, model: str, row: Mapping[str, Any]) -> Judged:
+def _sample(row: Mapping[str, Any]) -> SampleRow:
+    return SampleRow(row["sample_id"], row["position"], row["source"], {}, row["cluster"])
+
+
+def _score(task: str, model: str, row: Mapping[str, Any]) -> SampleScore:
     metrics = {
         name.removeprefix(METRIC): value
         for name, value in row.items()
         if name.startswith(METRIC) and value is not None
     }
-    return Judged(
-        SampleRow(row["sample_id"], row["position"], row["source"], {}, row["cluster"]),
-        SampleScore(
-            task=task,
-            model=model,
-            sample_id=row["sample_id"],
-            outcome=SampleOutcome(row["outcome"]),
-            metrics=metrics,
-            answer=row["answer"],
-            truth=row["truth"],
-            details=json.loads(row["details"]),
-            trivial=row["trivial"],
-            error_reason=row["error_reason"],
-        ),
+    return SampleScore(
+        task=task,
+        model=model,
+        sample_id=row["sample_id"],
+        outcome=SampleOutcome(row["outcome"]),
+        metrics=metrics,
+        answer=row["answer"],
+        truth=row["truth"],
+        details=json.loads(row["details"]),
+        trivial=row["trivial"],
+        error_reason=row["error_reason"],
     )

@@ -7,10 +7,11 @@ names with "no answer" as one more label that is never true.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from evaluator.metrics.intervals import Floats, Statistic
@@ -21,20 +22,18 @@ CLASSIFICATION = TaskKind.CLASSIFICATION
 CALIBRATION_BINS = 15
 
 
-def confusion_matrix(true: Sequence[int], predicted: Sequence[int | None], classes: int) -> list[list[int]]:
+def confusion_matrix(true: ArrayLike, predicted: ArrayLike, classes: int) -> list[list[int]]:
     """Counts: `classes` rows of true classes, `classes` + 1 columns of answers, the last "no answer"."""
     sums = np.asarray(_cells(true, predicted, classes).sum(axis=0), np.int64)
     return [[int(count) for count in row] for row in sums.reshape(classes, classes + 1)]
 
 
-def statistics(
-    true: Sequence[int], predicted: Sequence[int | None], classes: int, note: str = ""
-) -> list[Statistic]:
+def statistics(true: ArrayLike, predicted: ArrayLike, classes: int, note: str = "") -> list[Statistic]:
     """The metrics that need no probabilities, in the order of the catalogue.
 
     Args:
         true: index of the true class of each sample.
-        predicted: index of the answered class; None: no answer.
+        predicted: index of the answered class; NaN or None: no answer.
         classes: length of the label schema.
         note: passed on to the reader.
     """
@@ -42,10 +41,10 @@ def statistics(
 
     def of_matrix(name: str, function: Callable[[Floats], Floats], undefined: str = "") -> Statistic:
         return Statistic(
-            name, cells, partial(_of_cells, function, classes), len(true), undefined=undefined, note=note
+            name, cells, partial(_of_cells, function, classes), right.size, undefined=undefined, note=note
         )
 
-    right = [answer == truth for truth, answer in zip(true, predicted, strict=True)]
+    right = np.asarray(true, np.float64) == np.asarray(predicted, np.float64)
     one_class = "truth or answers are all of one class"
     return [
         proportion(CLASSIFICATION, "accuracy", right, note),
@@ -56,9 +55,7 @@ def statistics(
     ]
 
 
-def calibration(
-    brier: Sequence[float], confidence: Sequence[float], right: Sequence[bool]
-) -> list[Statistic]:
+def calibration(brier: ArrayLike, confidence: ArrayLike, right: ArrayLike) -> list[Statistic]:
     """Brier score and expected calibration error (Guo et al., ICML 2017) of answers with probabilities.
 
     Args:
@@ -82,15 +79,14 @@ def _calibration_error(sums: Floats) -> Floats:
 
 
 def _cells(
-    true: Sequence[int], predicted: Sequence[int | None], classes: int
+    true: ArrayLike, predicted: ArrayLike, classes: int
 ) -> sparse.csr_array[np.float64, tuple[int, int]]:
     """One row for each sample with a 1 in its cell of the flattened confusion matrix."""
-    columns = [
-        truth * (classes + 1) + (classes if answer is None else answer)
-        for truth, answer in zip(true, predicted, strict=True)
-    ]
-    shape = (len(columns), classes * (classes + 1))
-    return sparse.csr_array((np.ones(len(columns)), (np.arange(len(columns)), columns)), shape=shape)
+    given = np.nan_to_num(np.asarray(predicted, np.float64), nan=classes)
+    columns = (np.asarray(true, np.float64) * (classes + 1) + given).astype(np.int32)
+    starts = np.arange(columns.size + 1, dtype=np.int32)
+    shape = (columns.size, classes * (classes + 1))
+    return sparse.csr_array((np.ones(columns.size), columns, starts), shape=shape)
 
 
 def _of_cells(function: Callable[[Floats], Floats], classes: int, sums: Floats) -> Floats:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse, stats
 
-from evaluator.metrics.intervals import CHUNK, SEED, Features, Floats, Statistic, Units, estimate
+from evaluator.metrics.intervals import CHUNK, SEED, Clusters, Features, Floats, Statistic, Units, estimate
 from evaluator.summaries import Estimate
 
 PERMUTATIONS = 9999
@@ -37,13 +37,13 @@ class Difference:
     method: str
 
 
-def compare(first: Statistic, second: Statistic, clusters: Sequence[str | None]) -> Difference:
+def compare(first: Statistic, second: Statistic, clusters: Clusters) -> Difference:
     """Compare the same statistic of two models.
 
     Args:
         first: of one model.
         second: of the other, over the same samples in the same order.
-        clusters: for each sample what it shares with dependent ones; None: nothing.
+        clusters: for each sample what it shares with dependent ones.
     """
     (difference,) = estimate([difference_of(first, second)], clusters)
     units = Units.of(clusters)

@@ -24,11 +24,15 @@ SEED = 2405_00876
 """The same resamples for every model, so that intervals are comparable and the same every time."""
 FEWEST_UNITS = 5
 """A bootstrap of fewer independent units says nothing."""
+INDEPENDENT = -1
+"""The number of a cluster of samples that share nothing with others."""
 CHUNK = 4_000_000
 """Most weights held in memory at once."""
 
 Floats = NDArray[np.float64]
 Features = Floats | sparse.csr_array[Any, Any]
+Clusters = Sequence[str | None] | NDArray[np.int64]
+"""What each sample shares with others: a name, None for nothing; or a number, INDEPENDENT for nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +77,7 @@ def wilson(successes: int, n: int) -> Interval:
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
 
 
-def estimate(statistics: Sequence[Statistic], clusters: Sequence[str | None]) -> tuple[Estimate, ...]:
+def estimate(statistics: Sequence[Statistic], clusters: Clusters) -> tuple[Estimate, ...]:
     """Compute every statistic with its interval.
 
     Proportions of independent samples get Wilson's interval, everything else the bias-corrected and
@@ -82,7 +86,7 @@ def estimate(statistics: Sequence[Statistic], clusters: Sequence[str | None]) ->
 
     Args:
         statistics: over the same samples.
-        clusters: for each sample what it shares with dependent ones; None: nothing.
+        clusters: for each sample what it shares with dependent ones.
     """
     units = Units.of(clusters)
     bootstrapped = [s for s in statistics if not s.proportion or units.clustered]
@@ -109,12 +113,20 @@ class Units:
     count: int
 
     @classmethod
-    def of(cls, clusters: Sequence[str | None]) -> Units:
-        """Number the units; samples of one cluster have the same one."""
-        numbers: dict[object, int] = {}
-        keys = [("sample", i) if c is None else ("cluster", c) for i, c in enumerate(clusters)]
-        of_sample = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
-        return cls(of_sample, len(numbers))
+    def of(cls, clusters: Clusters) -> Units:
+        """Number the units in the order in which they come; samples of one cluster have the same one."""
+        if not isinstance(clusters, np.ndarray):
+            known: dict[str, int] = {}
+            clusters = np.array(
+                [INDEPENDENT if c is None else known.setdefault(c, len(known)) for c in clusters], np.int64
+            )
+        alone = clusters == INDEPENDENT
+        if alone.all():
+            return cls(np.arange(clusters.size), clusters.size)
+        keys = np.where(alone, -2 - np.arange(clusters.size), clusters)
+        _, first, of_sample = np.unique(keys, return_index=True, return_inverse=True)
+        order = np.argsort(np.argsort(first))
+        return cls(order[of_sample], first.size)
 
     @property
     def clustered(self) -> bool:
@@ -124,6 +136,8 @@ class Units:
     def sum(self, features: Features) -> Any:
         """Sum the features of each unit: units x columns, dense or sparse as they are."""
         samples = self.of_sample.size
+        if not self.clustered:
+            return features
         ones = (np.ones(samples), (self.of_sample, np.arange(samples)))
         return sparse.csr_array(ones, shape=(self.count, samples)) @ features
 

@@ -8,20 +8,19 @@ to take twenty images more or twenty thousand, and no better.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
 
 from evaluator.metrics.comparison import difference_of, only_one_right
-from evaluator.metrics.intervals import FEWEST_UNITS, Statistic, Units, resample
+from evaluator.metrics.intervals import FEWEST_UNITS, Clusters, Statistic, Units, resample
 
 ALPHA = 0.05
 POWER = 0.8
 
 
 def more_images(
-    first: Statistic, second: Statistic, clusters: Sequence[str | None], holm_factor: float = 1
+    first: Statistic, second: Statistic, clusters: Clusters, holm_factor: float = 1
 ) -> int | None:
     """How many images there have to be beside those that there are; 0 where there are enough.
 
@@ -31,7 +30,7 @@ def more_images(
     Args:
         first: of one model.
         second: the same statistic of the other, over the same samples in the same order.
-        clusters: for each sample what it shares with dependent ones; None: nothing. New images are taken to
+        clusters: for each sample what it shares with dependent ones. New images are taken to
             come in clusters of the size of these on average.
         holm_factor: what Holm's correction multiplies the p-value by, at least 1.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from evaluator.metrics.intervals import Floats, Statistic
-from evaluator.metrics.segmentation import SegmentationScore
 from evaluator.metrics.statistics import divide, mean
 from evaluator.records import TaskKind
 
@@ -29,32 +28,27 @@ MEANS = {
     "spurious_mean": "spurious",
 }
 """Metric of a set -> metric of an image that it is the mean of."""
+SUMS = ("tp", "fp", "fn", "iou_sum", "common", "truth_area", "predicted_area")
+"""What pooling over images needs of each; see `SegmentationScore`."""
 
 
-def statistics(images: Sequence[SegmentationScore], note: str = "") -> list[Statistic]:
+def statistics(images: Mapping[str, Floats], note: str = "") -> list[Statistic]:
     """Every segmentation metric of the catalogue.
 
     Args:
-        images: the scores of the single images.
+        images: metrics and sums of the single images, an array for each name; NaN where an image has none.
         note: passed on to the reader.
     """
-
-    def column(name: str) -> Floats:
-        return np.array([image.sums[name] for image in images], np.float64)
-
-    areas, common = column("truth_area") + column("predicted_area"), column("common")
+    areas, common = images["truth_area"] + images["predicted_area"], images["common"]
     pooled = {
-        "pq_pooled": (column("iou_sum"), column("tp") + (column("fp") + column("fn")) / 2),
+        "pq_pooled": (images["iou_sum"], images["tp"] + (images["fp"] + images["fn"]) / 2),
         "dice_pooled": (2 * common, areas),
         "iou_pooled": (common, areas - common),
     }
     return [
+        *(mean(TaskKind.SEGMENTATION, name, images[single], note) for name, single in MEANS.items()),
         *(
-            mean(TaskKind.SEGMENTATION, name, [image.metrics.get(single, np.nan) for image in images], note)
-            for name, single in MEANS.items()
-        ),
-        *(
-            Statistic(name, np.column_stack(columns), _ratio_or_one, len(images), note=note)
+            Statistic(name, np.column_stack(columns), _ratio_or_one, common.size, note=note)
             for name, columns in pooled.items()
         ),
     ]

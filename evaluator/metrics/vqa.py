@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
@@ -18,25 +18,25 @@ LEVELS = np.array(
 """Relative errors to two significant digits: what a median is told to, and at most."""
 
 
-def statistics(answers: Sequence[Mapping[str, float]], note: str = "") -> list[Statistic]:
+VALUES = ("correct", "anls", "within_tolerance", "relative_error", "unit_error")
+"""Metrics of single questions that those of a set are computed from."""
+
+
+def statistics(answers: Mapping[str, Floats], note: str = "") -> list[Statistic]:
     """Every metric of questions and answers of the catalogue, in its order.
 
     Args:
-        answers: the metrics of each question, from `answers` and `quantities`; of one without an answer those
-            of `answers.no_answer`. Questions of all kinds may stand beside each other: each metric is over
-            those that have it.
+        answers: an array for each of VALUES, of the metrics of the questions, from `answers` and
+            `quantities`; of one without an answer those of `answers.no_answer`. Questions of all kinds may
+            stand beside each other: each metric is over those that have it, NaN is for the others.
         note: passed on to the reader.
     """
-
-    def column(name: str) -> Floats:
-        return np.array([answer.get(name, np.nan) for answer in answers], np.float64)
-
     return [
-        proportion(TaskKind.VQA, "accuracy", column("correct"), note),
-        mean(TaskKind.VQA, "anls_mean", column("anls"), note),
-        proportion(TaskKind.VQA, "within_tolerance", column("within_tolerance"), note),
-        _median("relative_error_median", column("relative_error"), note),
-        proportion(TaskKind.VQA, "unit_errors", column("unit_error"), note),
+        proportion(TaskKind.VQA, "accuracy", answers["correct"], note),
+        mean(TaskKind.VQA, "anls_mean", answers["anls"], note),
+        proportion(TaskKind.VQA, "within_tolerance", answers["within_tolerance"], note),
+        _median("relative_error_median", answers["relative_error"], note),
+        proportion(TaskKind.VQA, "unit_errors", answers["unit_error"], note),
     ]
 
 

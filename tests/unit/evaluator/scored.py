@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import yaml
 
+from evaluator import aggregate
+from evaluator.aggregate import known_of
 from evaluator.records import Inquiry, Prediction, Sample, SampleRow, SampleScore, TaskKind, Truth
 from evaluator.scoring import score
 from evaluator.suites import TaskSpec, load_suite
+from evaluator.summaries import TaskSummary
 from hooke.types import SampleOutcome
 
 DATASETS = {
@@ -45,6 +48,24 @@ def boxes(*corners: tuple[int, int], side: int = 3, shape: tuple[int, int] = (16
     for label, (row, column) in enumerate(corners, start=1):
         labels[row : row + side, column : column + side] = label
     return labels
+
+
+def summarise(
+    task: TaskSpec,
+    dataset_name: str,
+    rows: Sequence[SampleRow],
+    scores: Mapping[str, Sequence[SampleScore]],
+    latencies: Mapping[str, Sequence[float]],
+    family: int | None = None,
+) -> TaskSummary:
+    """Summarise scores that come in any order."""
+    by_id = {row.sample_id: row for row in rows}
+    known = {}
+    for model, found in scores.items():
+        answers = [(by_id[score.sample_id], score) for score in found if score.sample_id in by_id]
+        answers.sort(key=lambda answer: answer[0].index)
+        known[model] = known_of(task, answers, latencies.get(model, ()))
+    return aggregate.summarise(task, dataset_name, len(rows), known, family)
 
 
 def rows_of(

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluator.aggregate import summarise
 from evaluator.comparing import correct
 from evaluator.metrics.answers import AnswerKind
 from evaluator.metrics.catalogue import METRICS
@@ -24,6 +23,7 @@ from tests.unit.evaluator.scored import (
     prediction_of,
     rows_of,
     sample_of,
+    summarise,
     task_of,
 )
 

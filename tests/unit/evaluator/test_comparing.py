@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from evaluator.aggregate import summarise
 from evaluator.comparing import correct
 from evaluator.metrics.power import images_for_mcnemar
 from evaluator.records import SampleScore, TaskKind
 from evaluator.summaries import TaskSummary
-from tests.unit.evaluator.scored import class_scores, rows_of, task_of
+from tests.unit.evaluator.scored import class_scores, rows_of, summarise, task_of
 
 TASK = task_of(TaskKind.CLASSIFICATION, headline="accuracy")
 

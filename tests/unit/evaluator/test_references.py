@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from evaluator.aggregate import summarise
 from evaluator.records import TaskKind
 from evaluator.suites import builtin_suite
 from evaluator.summaries import Reference
 from hooke.errors import InvalidRequestError
-from tests.unit.evaluator.scored import count_scores, rows_of, task_of
+from tests.unit.evaluator.scored import count_scores, rows_of, summarise, task_of
 
 FIGURE = {"name": "an expert", "metric": "mae", "value": 1.25, "n": 50, "source": "a paper"}
 

@@ -7,14 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from evaluator.aggregate import summarise
 from evaluator.corruptions.plan import variants
 from evaluator.records import SampleRow, SampleScore, TaskKind, Truth
 from evaluator.scoring import score
 from evaluator.suites import TaskSpec
 from evaluator.summaries import Robustness
 from hooke.types import SampleOutcome
-from tests.unit.evaluator.scored import prediction_of, sample_of, task_of
+from tests.unit.evaluator.scored import prediction_of, sample_of, summarise, task_of
 
 FAULTS = [{"kind": "defocus", "severities": [1, 3, 5]}, {"kind": "jpeg"}]
 IMAGES = 24

@@ -47,7 +47,7 @@ def test_prediction_survives_a_round_trip(store: RunStore) -> None:
     assert (store.folder(RUN) / kept.mask_file).read_bytes() == b"II*\0 a mask"
     assert store.predictions(task, "a" * 64) == {"classical": kept}
     assert store.any_answer(RUN, "classical") == kept
-    assert store.latencies(task, "classical") == [0.25]
+    assert list(store.iter_latencies(task, "classical")) == [0.25]
 
 
 # A model may be called anything that the gateway lists; its masks stay inside the folder of the run.

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evaluator.aggregate import summarise
 from evaluator.comparing import correct
 from evaluator.records import Prediction, Sample, SampleRow, TaskKind, Truth
 from evaluator.report import ReportSample, SampleResultView, write_report
@@ -19,7 +18,7 @@ from evaluator.scoring import score
 from evaluator.suites import TaskSpec
 from evaluator.summaries import RunSummary
 from hooke.types import SampleOutcome
-from tests.unit.evaluator.scored import task_of
+from tests.unit.evaluator.scored import summarise, task_of
 
 COUNTS = task_of(TaskKind.COUNTING, name="counts")
 CLASSES = task_of(TaskKind.CLASSIFICATION, name="classes")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,14 +13,20 @@ from scipy import stats
 from evaluator.metrics.answers import AnswerKind, Tolerance, no_answer, score_choice, score_number, score_text
 from evaluator.metrics.catalogue import METRICS
 from evaluator.metrics.comparison import compare
-from evaluator.metrics.intervals import estimate
+from evaluator.metrics.intervals import Statistic, estimate
 from evaluator.metrics.quantities import score_quantity
-from evaluator.metrics.vqa import statistics
+from evaluator.metrics.vqa import VALUES, statistics
 from evaluator.records import TaskKind
 
 
+def statistics_of(answers: Sequence[Mapping[str, float]]) -> list[Statistic]:
+    """Of the metrics of single questions."""
+    columns = {name: np.array([each.get(name, np.nan) for each in answers]) for name in VALUES}
+    return statistics(columns)
+
+
 def estimates(answers):
-    return {found.name: found for found in estimate(statistics(answers), [None] * len(answers))}
+    return {found.name: found for found in estimate(statistics_of(answers), [None] * len(answers))}
 
 
 # Six questions of all kinds, one of them without an answer: each metric is over those that have it.
@@ -64,7 +72,7 @@ def test_median_in_use():
     rng = np.random.default_rng(0)
     good, poor = rng.exponential(0.1, 80), rng.exponential(0.5, 80)
     first, second = (
-        statistics([{"relative_error": error} for error in errors])[3] for errors in (good, poor)
+        statistics_of([{"relative_error": error} for error in errors])[3] for errors in (good, poor)
     )
     (found,) = estimate([first], [None] * 80)
     assert found.low < found.value < found.high
@@ -83,6 +91,6 @@ def test_nothing_to_measure():
 
 # The names are those of the catalogue, in its order.
 def test_names_are_those_of_the_catalogue():
-    assert [(s.name, s.higher_is_better) for s in statistics([])] == [
+    assert [(s.name, s.higher_is_better) for s in statistics_of([])] == [
         (m.name, m.higher_is_better) for m in METRICS[TaskKind.VQA]
     ]
