@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -121,7 +121,7 @@ def run(
 
 def _serve(home: Path, file: Path, profiles: list[str], *, follow: bool) -> None:
     def work(stack: Stack) -> int:
-        state.write(address=stack.address)
+        state.write(address=stack.address, services=list(stack.services), profiles=profiles)
         logs = [_LogFollower(name, stack.log_path(name)) for name in stack.services] if follow else []
         try:
             while True:
@@ -138,8 +138,8 @@ def _serve(home: Path, file: Path, profiles: list[str], *, follow: bool) -> None
 
 
 def _serve_in_background(home: Path, file: Path, profiles: list[str]) -> None:
-    if _state(home) is not None:
-        raise StackError(_already(home))
+    if (running := _state(home)) is not None:
+        raise StackError(_already(home, running, profiles))
     log_path = home / "logs" / "stack.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     command = (sys.executable, "-m", "deploy.stack", "serve", "--home", home, "--file", file)
@@ -189,12 +189,15 @@ def _signals_raise() -> Iterator[None]:
 
 
 class _StateFile:
-    """What others need to know of a running stack: `pid`, and `address` once every service is healthy."""
+    """What others need to know of a running stack.
+
+    `pid`, and once every service is healthy `address`, the names of its `services` and its `profiles`.
+    """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
-    def write(self, **values: str | int) -> None:
+    def write(self, **values: str | list[str]) -> None:
         self._file.seek(0)
         self._file.truncate()
         self._file.write(json.dumps({"pid": os.getpid(), **values}))
@@ -212,15 +215,22 @@ def _claimed(home: Path) -> Iterator[_StateFile]:
                 break
             except BlockingIOError:
                 if attempt == 19:
-                    raise StackError(_already(home)) from None
+                    raise StackError(_already(home, _state(home) or {}, [])) from None
                 time.sleep(0.05)  # a glance of `_state` holds the lock for a moment
         state = _StateFile(file)
         state.write()
         yield state
 
 
-def _already(home: Path) -> str:
-    return f"A stack runs in {home} already. Stop it first: make down"
+def _already(home: Path, running: Mapping[str, Any], profiles: list[str]) -> str:
+    """Say that a stack runs, and how to have it with these profiles as well as its own."""
+    services = f", with {', '.join(running['services'])}" if "services" in running else ""
+    wanted = " ".join(dict.fromkeys([*running.get("profiles", ()), *profiles]))
+    again = f'make up PROFILES="{wanted}"' if wanted else "make up"
+    return (
+        f"A stack runs in {home} already{services}. It takes in no others while it runs. To start it anew, "
+        f"which loses nothing that evaluations have done:\n  make down && {again}"
+    )
 
 
 def _state(home: Path) -> dict[str, Any] | None:

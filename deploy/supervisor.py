@@ -17,7 +17,7 @@ from typing import Self
 import yaml
 from rich.console import Console
 
-from deploy.compose import read_topology
+from deploy.compose import Topology, read_topology
 from deploy.health import OwnTls, serves
 from deploy.local import LocalService, is_free, plan_locally
 from deploy.process import ServiceProcess
@@ -46,7 +46,8 @@ class Stack:
 
     Raises:
         ComposeError: the compose file says something that is not supported, or has no such profile.
-        StackError: on entering, a service died or was not healthy in time; nothing is left running.
+        StackError: a variable names a folder that is not there; or, on entering, a service died or was not
+            healthy in time, and nothing is left running.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class Stack:
         variables: Mapping[str, str] | None = None,
         console: Console | None = None,
     ) -> None:
-        topology = read_topology(compose_file, {**os.environ, **(variables or {})})
+        variables = {**os.environ, **(variables or {})}
+        topology = read_topology(compose_file, variables)
         self.home = home.resolve()
         self._root = compose_file.resolve().parent
         running = topology.running(profiles)
+        _refuse_missing(topology, running, self._root, variables)
         plan = plan_locally(
             topology,
             root=self._root,
@@ -185,6 +188,24 @@ class Stack:
                 f"Its log ends with:\n{process.log_tail()}"
             )
         return False
+
+
+def _refuse_missing(
+    topology: Topology, running: Collection[str], root: Path, variables: Mapping[str, str]
+) -> None:
+    """Refuse a folder that somebody named and that is not there: made and empty, it would hide a slip."""
+    for name in running:
+        for volume in topology.services[name].volumes:
+            named_by = [
+                variable
+                for variable, value in variables.items()
+                if variable.startswith("HOOKE_") and value == volume.source
+            ]
+            if named_by and not (root / volume.source).is_dir():
+                raise StackError(
+                    f"{name} cannot start: there is no folder {root / volume.source}. "
+                    f"{' and '.join(named_by)} names it: make the folder, or mend the variable."
+                )
 
 
 def _own_ports() -> Mapping[str, int]:

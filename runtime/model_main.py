@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from runtime import download
-from runtime.service import not_installed, serve_model
+from runtime.service import NotInstalledError, serve_model
 from runtime.settings import SettingsError, TorchServerSettings, load_settings
 from runtime.tasks import Model
 from runtime.weights import WeightsFile
@@ -87,7 +87,7 @@ def command_line(
             try:
                 path = fetcher(name, folder or load_settings(settings_type).weights_dir, console)
             except ModuleNotFoundError as error:
-                raise not_installed(kind, error) from error
+                raise NotInstalledError(kind, error.name) from error
         except SettingsError as error:
             typer.echo(f"hooke: {error}", err=True)
             raise typer.Exit(2) from None

@@ -191,7 +191,8 @@ SettingsT = TypeVar("SettingsT", bound=ServerSettings)
 def main(kind: type[SettingsT], serve: Callable[[SettingsT], Awaitable[None]]) -> None:
     """Be a server process: settings, logs, then `serve` until it returns.
 
-    Exits with 2 and one line for each faulty variable where the settings are wrong.
+    Exits with 2 where the settings are wrong, with one line for each faulty variable, or where something else
+    that it cannot start without is missing.
     """
     try:
         settings = load_settings(kind)
@@ -199,7 +200,7 @@ def main(kind: type[SettingsT], serve: Callable[[SettingsT], Awaitable[None]]) -
         keep_freed_memory()
         asyncio.run(_await(serve(settings)))
     except SettingsError as error:
-        sys.stderr.write(f"hooke: wrong settings\n{error}\n")
+        sys.stderr.write(f"hooke: {error.heading}\n{error}\n")
         sys.exit(2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+from importlib.util import find_spec
 from typing import TypeVar
 
 from hooke.v1 import image_service_pb2_grpc, inference_service_pb2_grpc, model_service_pb2_grpc
@@ -55,12 +56,22 @@ class ModelService:
         await self.model.close()
 
 
-def not_installed(kind: type[Model], error: ModuleNotFoundError) -> SettingsError:
-    """The error of a model whose library is missing; says what to install."""
-    return SettingsError(
-        f"{kind.name} needs {error.name}, which is not installed. In the folder of Hooke:\n"
-        f"  pip install --constraint constraints/base.txt --editable '.[{kind.name}]'"
-    )
+class NotInstalledError(SettingsError):
+    """A library that a model needs is missing; says what to install.
+
+    Args:
+        kind: class of the model, whose extra has its name.
+        library: the module that is not there; None: unknown.
+    """
+
+    heading = "a library is missing"
+
+    def __init__(self, kind: type[Model], library: str | None) -> None:
+        super().__init__(
+            f"{kind.name} needs {library}, which is not installed; the extra '{kind.name}' brings it. In the "
+            f"folder of Hooke:\n"
+            f"  pip install --constraint constraints/base.txt --editable '.[{kind.name}]'"
+        )
 
 
 def serve_model(kind: type[Model], settings_type: type[SettingsT]) -> None:
@@ -79,9 +90,13 @@ def serve_model(kind: type[Model], settings_type: type[SettingsT]) -> None:
     ).parse_args()
 
     async def serve(settings: SettingsT) -> None:
+        # First of all: whoever lacks a library would fetch gigabytes of weights before hearing of it.
+        for library in kind.libraries:
+            if find_spec(library) is None:
+                raise NotInstalledError(kind, library)
         try:
             await ModelService(kind, functools.partial(kind.from_settings, settings), settings).run()
         except ModuleNotFoundError as error:
-            raise not_installed(kind, error) from error
+            raise NotInstalledError(kind, error.name) from error
 
     main(settings_type, serve)

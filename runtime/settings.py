@@ -9,7 +9,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +23,9 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 class SettingsError(Exception):
     """A variable is missing or wrong; the message names it and says what is expected."""
+
+    heading: ClassVar[str] = "wrong settings"
+    """What a process that cannot start for this says first."""
 
 
 class ServerSettings(BaseSettings):

@@ -275,6 +275,8 @@ class Model(ABC):
     """Name that requests use."""
     parameters_type: ClassVar[type[Parameters] | None] = None
     """Its own parameters; the field of `oneof parameters` has the model's name."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Top-level modules of its own extra that `load` imports; its service looks for them before it starts."""
     max_batch_size: ClassVar[int] = 1
     """Most tasks that it gains from computing together; the operator may lower or raise it."""
     mixed_batches: ClassVar[bool] = False

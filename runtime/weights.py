@@ -20,6 +20,8 @@ from runtime.settings import SettingsError
 class WeightsError(SettingsError):
     """Weights are missing or wrong; the message names the file, and the command that mends it."""
 
+    heading = "weights are missing or wrong"
+
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,8 @@ FailOver = Annotated[
     ),
 ]
 
+_SILENCE_S = 60.0
+"""Longest time without a sign of progress where something has happened."""
 _REPORT_TIMEOUT_S = 15 * 60.0
 """A report with a page for each of many samples takes long to pack and to send."""
 
@@ -261,22 +264,39 @@ async def _follow(client: AsyncClient, session: Session, evaluation: Evaluation)
                 if line not in said:
                     said.add(line)
                     session.say(line, "bold yellow")
-            for each in latest.task_progress:
-                bars.update(each)
+            bars.update(latest.task_progress)
     return latest
 
 
 class _Bars:
-    """One bar for each task and model; a line for each that is complete where no terminal shows bars."""
+    """One bar for each task and model.
+
+    Where no terminal shows bars, a line for each that is complete, and one for all of them at every tenth, or
+    every minute where a tenth takes longer.
+    """
 
     def __init__(self, progress: Progress, session: Session) -> None:
         self._progress = progress
         self._session = session
         self._bars: dict[tuple[str, str], TaskID] = {}
         self._complete: set[tuple[str, str]] = set()
+        self._tenth = 0
+        self._said_at = time.monotonic()
 
-    def update(self, found: TaskProgress) -> None:
-        """Show how far a task has got with a model."""
+    def update(self, found: Sequence[TaskProgress]) -> None:
+        """Show how far the evaluation has got."""
+        for each in found:
+            self._update(each)
+        done = sum(each.done_count for each in found)
+        total = sum(each.sample_count for each in found)
+        tenth = 10 * done // total if total else 0
+        now = time.monotonic()
+        late = now - self._said_at > _SILENCE_S
+        if self._progress.disable and 0 < done < total and (tenth != self._tenth or late):
+            self._session.say(f"{done:,} of {total:,} answers.")
+            self._tenth, self._said_at = tenth, now
+
+    def _update(self, found: TaskProgress) -> None:
         key = (found.task, found.model)
         title = f"{found.task}, {found.model}"
         if key not in self._bars:
@@ -288,7 +308,7 @@ class _Bars:
         if found.done_count == found.sample_count and key not in self._complete:
             self._complete.add(key)
             if self._progress.disable:
-                self._session.say(f"{title}: {found.done_count} samples done{note and ', '}{note}.")
+                self._session.say(f"{title}: {found.done_count} answers{note and ', '}{note}.")
 
 
 async def _show(

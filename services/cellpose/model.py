@@ -32,6 +32,7 @@ class CellposeModel(Segmenter):
 
     name: ClassVar[str] = "cellpose"
     parameters_type: ClassVar[type[Parameters] | None] = CellposeParameters
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "cellpose")
     max_batch_size: ClassVar[int] = 16
     mixed_batches: ClassVar[bool] = True
 

@@ -21,6 +21,7 @@ class LlavaModel(LabelScorer):
 
     name: ClassVar[str] = "llava"
     parameters_type: ClassVar[type[Parameters] | None] = LlavaParameters
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "transformers", "accelerate")
     max_batch_size: ClassVar[int] = 16
     mixed_batches: ClassVar[bool] = True
     sees_rgb8: ClassVar[bool] = True

@@ -27,6 +27,7 @@ class SamModel(Segmenter):
 
     name: ClassVar[str] = "sam"
     parameters_type: ClassVar[type[Parameters] | None] = SamParameters
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "segment_anything", "cv2")
     max_batch_size: ClassVar[int] = 8
     mixed_batches: ClassVar[bool] = True
     sees_rgb8: ClassVar[bool] = True

@@ -97,15 +97,18 @@ def test_wrong_settings() -> None:
 def test_missing_weights(tmp_path: Path) -> None:
     done = call(HOOKE_WEIGHTS_DIR=str(tmp_path), HOOKE_PORT="0")
     assert done.returncode == 2
+    assert done.stderr.startswith("hooke: weights are missing or wrong\n")
     assert str(tmp_path / "tiny.pth") in done.stderr
     assert "python -m services.fake fetch tiny" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-# A service whose library is missing ends, names it, and says how to install it.
-def test_missing_library() -> None:
-    done = call(FAKE_LIBRARY="no_such_library", HOOKE_PORT="0")
+# A service whose library is missing ends, names it, and says how to install it; before it looks for weights,
+# which take hours to fetch.
+def test_missing_library(tmp_path: Path) -> None:
+    done = call(FAKE_LIBRARY="no_such_library", HOOKE_WEIGHTS_DIR=str(tmp_path), HOOKE_PORT="0")
     assert done.returncode == 2
+    assert done.stderr.startswith("hooke: a library is missing\n")
     assert "fake needs no_such_library" in done.stderr
     assert "'.[fake]'" in done.stderr
     assert "Traceback" not in done.stderr

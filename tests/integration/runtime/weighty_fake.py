@@ -5,7 +5,6 @@ FAKE_URL is where its weights are published, FAKE_LIBRARY a library that it cann
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Self
 
@@ -26,6 +25,7 @@ FILES = {
 class WeightyModel(FakeModel):
     """Loads the weights called "tiny"."""
 
+    libraries = (os.environ.get("FAKE_LIBRARY", "json"),)
     settings: TorchServerSettings
 
     @classmethod
@@ -36,7 +36,6 @@ class WeightyModel(FakeModel):
         return model
 
     def load(self) -> ModelCard:
-        importlib.import_module(os.environ.get("FAKE_LIBRARY", "json"))
         weights_for(self.settings, FILES["tiny"], self.name)
         return super().load()
 

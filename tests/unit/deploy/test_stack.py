@@ -17,6 +17,7 @@ from tests.identities import identity
 
 from .conftest import Site, after, fake, wait_until
 
+pytestmark = pytest.mark.slow  # starts processes, and waits for them
 REPOSITORY = COMPOSE_FILE.parent
 MakeSite = Callable[..., Site]
 
@@ -209,6 +210,20 @@ def test_runner_killed(site: MakeSite) -> None:
     assert place.events()[-1].event == "ended"
 
 
+# A folder that a variable names has to be there: a slip would be an empty folder else. The usual one is made.
+def test_folder_that_is_not_there(site: MakeSite, tmp_path: Path) -> None:
+    place = site(gateway=fake("gateway", volumes=["${HOOKE_DATA_DIR:-./data}:/data:ro"]))
+    place_of_data = tmp_path / "elsewhere"
+    variables = {"HOOKE_DATA_DIR": str(place_of_data)}
+    with pytest.raises(StackError, match=f"no folder {place_of_data}. HOOKE_DATA_DIR names it"):
+        Stack(home=place.home, compose_file=place.compose_file, variables=variables)
+    assert not place_of_data.exists()
+    place_of_data.mkdir()
+    Stack(home=place.home, compose_file=place.compose_file, variables=variables)
+    with Stack(home=place.home, compose_file=place.compose_file):
+        assert (place.folder / "data").is_dir()
+
+
 # `up` returns when everything is healthy, a second `up` is refused, and `down` stops it all.
 def test_up_and_down(site: MakeSite) -> None:
     with socket.socket() as probe:
@@ -220,9 +235,10 @@ def test_up_and_down(site: MakeSite) -> None:
         assert up.returncode == 0, up.stderr
         assert f"127.0.0.1:{port}" in up.stdout
         assert serves(f"127.0.0.1:{port}")
-        second = call(place, "up")
+        second = call(place, "up", "--profile=more")
         assert second.returncode == 1
-        assert "make down" in second.stderr
+        assert "already, with gateway." in second.stderr
+        assert 'make down && make up PROFILES="more"' in second.stderr
     finally:
         down = call(place, "down")
     assert down.returncode == 0

@@ -63,6 +63,8 @@ class Lab(
     request_id: str = ""
     """Of the evaluation that was created last."""
     state_message: str = ""
+    done_counts: list[int] = field(default_factory=list)
+    """Samples out of 100 that a watch shows as done, one after the other, before the states."""
     states: list[int] = field(default_factory=lambda: [2, 4])
     """States that a watch shows, one after the other."""
     hold: threading.Event = field(default_factory=threading.Event)
@@ -237,6 +239,11 @@ class Lab(
     def WatchEvaluation(self, request, context):
         self._enter("WatchEvaluation", request, context)
         context.add_callback(self.cancelled.set)
+        for count in self.done_counts:
+            evaluation = self._evaluation("e0", 2)
+            evaluation.task_progress[0].sample_count = 100
+            evaluation.task_progress[0].scored_count = count
+            yield evaluation_pb2.WatchEvaluationResponse(evaluation=evaluation)
         for state in self.states:
             yield evaluation_pb2.WatchEvaluationResponse(evaluation=self._evaluation("e0", state))
             if self.failures["watching"]:

@@ -313,6 +313,20 @@ def test_evaluate(hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
     assert str(index.relative_to(tmp_path)) in done.err
 
 
+# Without a terminal there is a line for every tenth, and none for what lies between.
+def test_evaluate_without_a_terminal(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    lab.done_counts = [0, 4, 10, 19, 20, 95, 100]
+    lines = hooke("evaluate", "demo").err.splitlines()
+    said = [line for line in lines if line.endswith(" answers.")]
+    assert said[:4] == [
+        "10 of 100 answers.",
+        "20 of 100 answers.",
+        "95 of 100 answers.",
+        "t, m0: 100 answers.",
+    ]
+
+
 # A large report has more time than other calls, and who waits for it is told so.
 def test_evaluate_waits_for_the_report(hooke: Hooke, lab: Lab) -> None:
     lab.report = report_archive()
