@@ -214,10 +214,10 @@ class RunReader:
         return int(spent or 0)
 
     def failure_reasons(self, task: TaskRecord) -> Counter[str]:
-        """How often the samples of a task failed for which reason."""
+        """How many answers of a task failed for which reason."""
         query = (
             select(P.error_reason, func.count())
-            .where(P.task == task.number, P.repeat == 0, P.outcome == SampleOutcome.FAILED)
+            .where(P.task == task.number, P.outcome == SampleOutcome.FAILED)
             .group_by(P.error_reason)
         )
         return Counter(dict(iter(self._queries.all(query))))
@@ -295,18 +295,22 @@ class RunReader:
     # The whole
 
     def evaluation(self, run: RunRecord) -> Evaluation:
-        """A run with its progress, as callers see it; repeats are not counted."""
+        """A run with its progress, as callers see it; where samples are asked about again, of all answers."""
         progress = []
         for task in self.tasks(run.evaluation_id):
             query = (
-                select(S.model, S.outcome, func.count())
-                .where(S.task == task.number, S.repeat == 0)
-                .group_by(S.model, S.outcome)
+                select(S.model, S.repeat, S.outcome, func.count())
+                .where(S.task == task.number)
+                .group_by(S.model, S.repeat, S.outcome)
             )
-            counts = {(model, outcome): count for model, outcome, count in self._queries.all(query)}
+            counts: Counter[tuple[str, str]] = Counter()
+            for model, repeat, outcome, count in self._queries.all(query):
+                if repeat < task.answers_of(model):
+                    counts[model, outcome] += count
             for model in task.models:
-                by_outcome = [counts.get((model, outcome), 0) for outcome in SampleOutcome]
-                progress.append(TaskProgress(task.name, model, task.sample_count, *by_outcome))
+                asked = None if task.sample_count is None else task.sample_count * task.answers_of(model)
+                by_outcome = [counts[model, outcome] for outcome in SampleOutcome]
+                progress.append(TaskProgress(task.name, model, asked, *by_outcome))
         return Evaluation(
             evaluation_id=run.evaluation_id,
             request_id=run.spec.request_id,

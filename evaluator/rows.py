@@ -59,7 +59,10 @@ def read_run(row: AnyRow, home: str) -> RunRecord:
 def read_task(row: AnyRow) -> TaskRecord:
     """A task of a run."""
     evaluation_id, number, name, digest, ordinal, models, sample_count = row
-    return TaskRecord(evaluation_id, number, name, digest, ordinal, tuple(json.loads(models)), sample_count)
+    asked = json.loads(models)
+    # Rows of before name the models only.
+    repeats = {model: count for model, count in asked.items() if count > 1} if isinstance(asked, dict) else {}
+    return TaskRecord(evaluation_id, number, name, digest, ordinal, tuple(asked), sample_count, repeats)
 
 
 def read_sample(row: Sequence[Any]) -> SampleRow:

@@ -33,7 +33,7 @@ from evaluator.threads import on
 from evaluator.tuning import with_tuned
 from hooke.aio import AsyncClient
 from hooke.errors import DeadlineExceededError, HookeError, ResourceExhaustedError, UnavailableError
-from hooke.types import EvaluationState, ModelInfo, SampleOutcome
+from hooke.types import EvaluationState, ModelInfo
 
 log = structlog.get_logger("hooke.evaluator.runner")
 
@@ -145,7 +145,15 @@ class Runner:
             await on(self._threads, with_tuned, task, chosen[task.spec.name], run.spec, data_dir, self._store)
             for task in opened
         ]
-        plans = [TaskPlan(task.name, task.digest, chosen[task.name]) for task in suite.tasks]
+        plans = [
+            TaskPlan(
+                task.name,
+                task.digest,
+                chosen[task.name],
+                {model: task.answers_of(model) for model in chosen[task.name]},
+            )
+            for task in suite.tasks
+        ]
         tasks = await asyncio.wrap_future(self._store.open(run.evaluation_id, models, plans))
         present = [infos[name] for name in models if name in infos]
         now = await on(
@@ -316,35 +324,19 @@ def _ending(store: RunStore, prepared: Prepared, control: Control) -> Ending:
     for task in tasks:
         reasons += store.failure_reasons(task)
     told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    messages = [f"{failed} of {total} samples failed ({told})."] if failed else []
+    counted = "answers" if any(task.repeats for task in tasks) else "samples"
+    messages = [f"{failed} of {total} {counted} failed ({told})."] if failed else []
     again = "Create the evaluation again with the same request_id to finish it."
     if control.cancelled:
-        message = f"Cancelled after {done} of {total} samples. {again}"
+        message = f"Cancelled after {done} of {total} {counted}. {again}"
         return Ending(EvaluationState.CANCELLED, message)
     if done < total:
-        messages += [f"{total - done} of {total} samples were not asked.", *control.why_stopped()]
-    missing = _missing_repeats(store, prepared)
-    if missing:
-        messages.append(f"{missing} further answers to samples failed or were not asked for.")
+        messages += [f"{total - done} of {total} {counted} were not asked.", *control.why_stopped()]
     if not messages:
         return Ending(EvaluationState.SUCCEEDED)
     nothing = done == failed
     state = EvaluationState.FAILED if nothing else EvaluationState.PARTIALLY_SUCCEEDED
     return Ending(state, " ".join([*messages, again]))
-
-
-def _missing_repeats(store: RunStore, prepared: Prepared) -> int:
-    """Answers beyond the first one to each sample that there are none of."""
-    missing = 0
-    for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
-        for model in task.models:
-            first, *further = (
-                Counter(store.outcomes(task, model, repeat).values())
-                for repeat in range(opened.spec.answers_of(model))
-            )
-            there = sum(outcomes.total() - outcomes[SampleOutcome.FAILED] for outcomes in further)
-            missing += first.total() * len(further) - there
-    return missing
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -61,16 +61,25 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """A task that a run is about to carry out, with the models that can do it."""
+    """A task that a run is about to carry out, with the models that can do it.
+
+    Attributes:
+        repeats: model -> how often it is asked about each sample, where that is more than once.
+    """
 
     name: str
     digest: str
     models: tuple[str, ...]
+    repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task of a run; `number` names it in the database, `ordinal` is its place in the suite."""
+    """A task of a run; `number` names it in the database, `ordinal` is its place in the suite.
+
+    Attributes:
+        repeats: see `TaskPlan`.
+    """
 
     evaluation_id: str
     number: int
@@ -79,6 +88,11 @@ class TaskRecord:
     ordinal: int
     models: tuple[str, ...]
     sample_count: int | None
+    repeats: Mapping[str, int] = field(default_factory=dict)
+
+    def answers_of(self, model: str) -> int:
+        """Answers that a model is asked for, to each sample."""
+        return self.repeats.get(model, 1)
 
 
 @dataclass(frozen=True, slots=True)

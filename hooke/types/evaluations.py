@@ -51,7 +51,11 @@ class ReportFormat(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task has got with a model; `sample_count` is None until the dataset was read."""
+    """How far a task has got with a model.
+
+    Where a task asks about each sample more than once, every answer counts, in `sample_count` too, which is
+    None until the dataset was read.
+    """
 
     task: str
     model: str
@@ -63,7 +67,7 @@ class TaskProgress:
 
     @property
     def done_count(self) -> int:
-        """Samples with an outcome."""
+        """Answers with an outcome."""
         return self.scored_count + self.abstained_count + self.unparsed_count + self.failed_count
 
 

@@ -26,6 +26,7 @@ async def test_a_stable_model(tmp_path: Path) -> None:
         assert thrice.evaluation_id == once.evaluation_id
         assert thrice.state is EvaluationState.SUCCEEDED, thrice.state_message
         assert set(model.asked.values()) == {3}
+        assert [(p.sample_count, p.scored_count) for p in thrice.task_progress] == [(24, 24), (24, 24)]
         for task in await lab.figures(thrice):
             (found,) = task.models
             assert (task.sample_count, found.sample_count, found.outcome_counts["scored"]) == (8, 24, 24)
@@ -59,7 +60,7 @@ async def test_an_unstable_model(tmp_path: Path) -> None:
         assert (found.sample_count, found.kept_count, found.reused_count, found.call_count) == (6, 12, 0, 18)
 
 
-# A repeat that fails is asked again, and the run says that it is missing.
+# A repeat that fails is asked again, and the run says that it is missing, and why.
 async def test_a_failed_repeat(tmp_path: Path) -> None:
     model = Model()
     async with model_service(model) as service, evaluating(address_of(service), tmp_path) as lab:
@@ -67,7 +68,10 @@ async def test_a_failed_repeat(tmp_path: Path) -> None:
         model.trouble = lambda sha256: 1 / 0  # type: ignore[assignment, return-value]
         broken = await lab.run(repeated(suite(4), 2))
         assert broken.state is EvaluationState.PARTIALLY_SUCCEEDED
-        assert "8 further answers to samples failed or were not asked for." in broken.state_message
+        assert "8 of 16 answers failed (8 INTERNAL)." in broken.state_message
+        assert [(p.sample_count, p.scored_count, p.failed_count) for p in broken.task_progress] == [
+            (8, 4, 4)
+        ] * 2
         model.trouble = lambda sha256: None
         assert (await lab.run(repeated(suite(4), 2))).state is EvaluationState.SUCCEEDED
         assert set(model.asked.values()) == {3}
