@@ -110,7 +110,7 @@ def test_segment_json(hooke: Hooke, tmp_path: Path) -> None:
     (entry,) = done.document
     assert entry["image"] == "a.tif"
     assert Path(entry["result"]["labels_file"]).is_file()
-    assert entry["result"]["answer"]["provenance"]["model"] == ""
+    assert entry["result"]["answer"]["provenance"]["model"] == "m"
     assert done.err == ""
 
 
