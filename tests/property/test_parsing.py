@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from runtime.prompting.parsing import read_class, read_class_json, read_count, r
 from runtime.prompting.reading import Reading
 
 STOP, LENGTH = FinishReason.STOP, FinishReason.LENGTH
+pytestmark = pytest.mark.slow  # thousands of texts
 THOROUGH = settings(max_examples=400, deadline=None)
 # Names that contain each other, and one that contains a negation.
 LABELS = (

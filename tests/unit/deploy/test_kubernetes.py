@@ -233,6 +233,7 @@ def test_combinations_are_sound(combination: Combination) -> None:
 
 
 # So is every overlay.
+@pytest.mark.slow
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_overlays_are_sound(overlay: str) -> None:
     _check(build(overlay))

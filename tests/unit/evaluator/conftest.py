@@ -12,7 +12,7 @@ from evaluator.store import RunStore
 from tests.postgres import Postgres
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest) -> SecretStr | None:
     """Where the database is: every test runs with SQLite, and with PostgreSQL where that is installed."""
     if request.param == "sqlite":

@@ -20,6 +20,7 @@ from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
 from tests.unit.evaluator.stored import PLAN, RUN, TAG, WAIT_S, answer, opened, score
 
+pytestmark = pytest.mark.slow  # starts PostgreSQL
 
 @pytest.fixture
 def other(tmp_path: Path, postgres_url: SecretStr) -> Iterator[RunStore]:

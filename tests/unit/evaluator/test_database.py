@@ -160,6 +160,7 @@ def test_version_is_the_last_step() -> None:
 
 
 # Evaluators that start at the same time make the tables once.
+@pytest.mark.slow
 def test_starting_at_the_same_time(tmp_path: Path, postgres_url: SecretStr) -> None:
     with ThreadPoolExecutor(4) as threads:
         stores = list(threads.map(lambda _: RunStore(tmp_path, postgres_url), range(4)))
@@ -170,6 +171,7 @@ def test_starting_at_the_same_time(tmp_path: Path, postgres_url: SecretStr) -> N
 
 
 # Two evaluators on one folder would both send what is unfinished; the second one is told so.
+@pytest.mark.slow
 def test_folder_belongs_to_one_evaluator(tmp_path: Path, postgres_url: SecretStr) -> None:
     store = RunStore(tmp_path)
     for url in (None, postgres_url):
@@ -229,6 +231,7 @@ def test_password_is_in_no_error(tmp_path: Path, url: str) -> None:
 
 
 # A server that refuses says why: without the password that it was given, or the right one.
+@pytest.mark.slow
 def test_refused_by_the_server(tmp_path: Path, postgres: Postgres) -> None:
     for url in (postgres.url("postgres", "wrong-secret"), postgres.url("nowhere")):
         with pytest.raises(DatabaseError, match=r"authentication failed|does not exist") as caught:

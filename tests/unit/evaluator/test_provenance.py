@@ -19,6 +19,7 @@ COMMIT = ("-c", "user.name=n", "-c", "user.email=e@localhost", "commit", "-qm", 
 
 # The commit of a checkout is that of the code only if it holds the code: an environment inside of somebody
 # else's checkout says nothing.
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.parametrize("tracked", [True, False])
 def test_commit_is_that_of_the_code(tracked: bool, tmp_path: Path) -> None:

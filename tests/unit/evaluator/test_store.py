@@ -297,6 +297,7 @@ def test_full_disk(store: RunStore) -> None:
 
 
 # Killed at any moment, every prediction whose write was acknowledged is there afterwards, with its mask.
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 40, 150])
 def test_kill_loses_nothing_acknowledged(tmp_path: Path, url: SecretStr | None, after: int) -> None:
     program = textwrap.dedent(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # starts a process for each package
+
 ROOT = Path(__file__).parents[3]
 PACKAGES = ["hooke", "runtime", "gateway", "evaluator", "services.classical"]
 STARTS = sorted(f"services.{path.parent.name}.__main__" for path in ROOT.glob("services/*/__main__.py"))

@@ -18,6 +18,7 @@ from hooke.types import Licences
 from runtime.tasks import Model, ModelCard
 from runtime.workers import ChildHost, LocalHost, Worker
 
+pytestmark = pytest.mark.slow  # starts processes
 
 class Unpicklable(Exception):  # noqa: N818
     def __init__(self, first: str, second: str) -> None:

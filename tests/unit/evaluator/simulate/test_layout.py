@@ -41,6 +41,7 @@ def test_writes_the_pixel_size(tmp_path):
 
 
 # The command line writes a folder, and says what is wrong with what it cannot draw.
+@pytest.mark.slow
 def test_command_line(tmp_path):
     command = [sys.executable, "-m", "evaluator.simulate", str(tmp_path), "--images", "1", "--width", "96"]
     done = subprocess.run([*command, "--count-max", "5"], capture_output=True, text=True, check=False)

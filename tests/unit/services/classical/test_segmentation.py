@@ -52,6 +52,7 @@ def test_polarity_is_found_both_ways(model: ClassicalModel) -> None:
 
 
 # The view of a large image is chosen rightly, even if all objects lie in one corner and a speck in another.
+@pytest.mark.slow
 @pytest.mark.parametrize("corner", [(0, 0), (0, 940), (940, 940)])
 def test_polarity_of_large_images(model: ClassicalModel, corner: tuple[int, int]) -> None:
     row, column = corner

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pytest
 import tifffile
 
 from evaluator.datasets.opening import open_dataset
@@ -14,6 +15,7 @@ from .drawing import accuracy, micrograph
 
 
 # On simulated nuclei in focus, drawn from a seed that no constant was chosen on, accuracy is at least 0.85.
+@pytest.mark.slow
 def test_floor_on_simulated_nuclei() -> None:
     model = ClassicalModel()
     model.load()
