@@ -7,7 +7,7 @@ thousand; each holds a connection until it is exhausted or closed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, select, tuple_
@@ -31,12 +31,15 @@ from evaluator.runs import (
     KnownSample,
     Place,
     PlacedScore,
+    Results,
     RunRecord,
     TaskRecord,
 )
 from evaluator.schema import PREDICTIONS, RUNS, SAMPLES, SCORES, TASKS
 from hooke.types import Evaluation, EvaluationState, SampleOutcome, TaskProgress
 
+_SAMPLES_AT_ONCE = 256
+"""Read together with all that is known of them."""
 P, S = PREDICTIONS.c, SCORES.c
 
 # What is read for each sample is put together once.
@@ -257,6 +260,46 @@ class RunReader:
         )
         for *sample, score in self._queries.stream(query):
             yield read_sample(sample), read_score(score)
+
+    def iter_results(self, task: TaskRecord) -> Iterator[Results]:
+        """Every sample with its answers, in the order of the dataset.
+
+        It reads some samples at a time, since whoever writes pages of them is slow: a query that lasts for
+        hours would keep the database from tidying up.
+        """
+        after = -1
+        while True:
+            samples = self._queries.all(
+                select(*SAMPLE_COLUMNS)
+                .where(SAMPLES.c.task == task.number, SAMPLES.c.position > after)
+                .order_by(SAMPLES.c.position)
+                .limit(_SAMPLES_AT_ONCE)
+            )
+            if not samples:
+                return
+            rows = [read_sample(sample) for sample in samples]
+            answers = self._answers(task, rows[0].index, rows[-1].index)
+            for row in rows:
+                yield Results(row, answers.get(row.sample_id, {}))
+            after = rows[-1].index
+
+    def _answers(
+        self, task: TaskRecord, first: int, last: int
+    ) -> Mapping[str, Mapping[str, tuple[SampleScore, Prediction]]]:
+        """Sample id -> model -> first score and prediction, of the samples from one place to another."""
+        found = self._queries.all(
+            select(S.score, P.offset, P.length)
+            .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
+            .join(PREDICTIONS, same(SCORES, PREDICTIONS, "task", "sample_id", "model", "repeat"))
+            .where(SAMPLES.c.task == task.number, SAMPLES.c.position.between(first, last), S.repeat == 0)
+        )
+        places = [(offset, length) for _, offset, length in found]
+        predictions = read_predictions(self.folder(task.evaluation_id), places)
+        answers: dict[str, dict[str, tuple[SampleScore, Prediction]]] = {}
+        for (text, *_), prediction in zip(found, predictions, strict=True):
+            score = read_score(text)
+            answers.setdefault(score.sample_id, {})[score.model] = (score, prediction)
+        return answers
 
     def scored(self, task: TaskRecord, model: str, code_tag: str, repeat: int = 0) -> frozenset[str]:
         """Ids of the samples whose present prediction was scored by this code."""

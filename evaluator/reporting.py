@@ -17,8 +17,17 @@ from evaluator.control import Control
 from evaluator.journal import read_mask
 from evaluator.pacing import StoppedError
 from evaluator.preparing import OpenTask, suite_of
-from evaluator.report import ReportSample, SampleResultView, render_json, render_markdown, write_report
-from evaluator.runs import RunRecord, TaskRecord
+from evaluator.records import TaskKind, Truth
+from evaluator.report import (
+    ALL_PAGES,
+    ReportSample,
+    SampleResultView,
+    render_json,
+    render_markdown,
+    worst_positions,
+    write_report,
+)
+from evaluator.runs import Results, RunRecord, TaskRecord
 from evaluator.store import RunStore
 from evaluator.suites import Suite, TaskSpec
 from evaluator.summaries import RunSummary, TaskSummary
@@ -93,35 +102,55 @@ def write_run_report(
 def _samples(
     store: RunStore, run: RunRecord, opened: Sequence[OpenTask], control: Control
 ) -> Iterator[ReportSample]:
-    folder = store.folder(run.evaluation_id)
     for task, open_task in zip(store.tasks(run.evaluation_id), opened, strict=True):
-        scores = {
-            model: {score.sample_id: score for score in store.scores(task, model)} for model in task.models
-        }
-        for row in store.samples(task):
+        pages = _pages(store, task, open_task)
+        for results in store.iter_results(task):
             if control.interrupted:
                 raise StoppedError
-            sample = open_task.dataset.sample(row.index)
-            if sample.sample_id != row.sample_id:
-                raise DatasetChangedError(f"{row.source} has changed since it was shown to the models")
-            predictions = store.predictions(task, row.sample_id)
-            yield ReportSample(
-                task=task.name,
-                row=row,
-                image=sample.image,
-                truth=sample.truth,
-                asked="" if sample.inquiry is None else put_into_words(sample, open_task.spec.prompt),
-                further_images=sample.further_images,
-                results={
-                    model: SampleResultView(
-                        scores[model][row.sample_id],
-                        predictions[model],
-                        read_mask(folder, predictions[model]),
-                    )
-                    for model in task.models
-                    if row.sample_id in scores[model]
-                },
-            )
+            if pages is None or results.row.index in pages:
+                yield _shown(store, task, open_task, results)
+            else:
+                yield _told(task, open_task, results)
+
+
+def _pages(store: RunStore, task: TaskRecord, opened: OpenTask) -> frozenset[int] | None:
+    """Places of the samples that get a page; None: all of them do."""
+    if store.count_samples(task) <= ALL_PAGES:
+        return None
+    answers = (store.iter_answers(task, model) for model in task.models)
+    return frozenset(worst_positions(opened.spec.kind, answers))
+
+
+def _shown(store: RunStore, task: TaskRecord, opened: OpenTask, results: Results) -> ReportSample:
+    """A sample that gets a page: with its image, which is read again, and masks."""
+    row, folder = results.row, store.folder(task.evaluation_id)
+    sample = opened.dataset.sample(row.index)
+    if sample.sample_id != row.sample_id:
+        raise DatasetChangedError(f"{row.source} has changed since it was shown to the models")
+    return ReportSample(
+        task=task.name,
+        row=row,
+        image=sample.image,
+        truth=sample.truth,
+        asked="" if sample.inquiry is None else put_into_words(sample, opened.spec.prompt),
+        further_images=sample.further_images,
+        results={
+            model: SampleResultView(score, prediction, read_mask(folder, prediction))
+            for model, (score, prediction) in results.answers.items()
+        },
+    )
+
+
+def _told(task: TaskRecord, opened: OpenTask, results: Results) -> ReportSample:
+    """A sample that gets none: as far as its answers tell."""
+    truth = Truth()
+    for score, _prediction in results.answers.values():
+        if opened.spec.kind is TaskKind.COUNTING:
+            truth = Truth(count=score.details.get("true"))
+        elif opened.spec.kind is TaskKind.CLASSIFICATION:
+            truth = Truth(label=score.details.get("true"))
+    views = {model: SampleResultView(*answer) for model, answer in results.answers.items()}
+    return ReportSample(task.name, results.row, None, truth, views)
 
 
 def remove_report(store: RunStore, run: RunRecord) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evaluator.records import Prediction, SampleScore
+from evaluator.records import Prediction, SampleRow, SampleScore
 from hooke.types import EvaluationState, SampleOutcome
 
 
@@ -112,6 +112,14 @@ class KnownOutcome:
     sample_id: str
     outcome: SampleOutcome
     code_tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A sample with the first score and prediction of each model that has them, by its name."""
+
+    row: SampleRow
+    answers: Mapping[str, tuple[SampleScore, Prediction]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class ReportSample:
 
     Attributes:
         task: name of one of the summary's tasks.
-        image: the encoded file as it was sent to the models.
+        image: the encoded file as it was sent to the models; None: the sample gets no page, see `selection`.
         results: model -> result; models without one (a run that was stopped) are left out.
         asked: the question as it was put to the models, where that is one in words.
         further_images: more images that the question is about, as `image`.
@@ -42,7 +42,7 @@ class ReportSample:
 
     task: str
     row: SampleRow
-    image: bytes
+    image: bytes | None
     truth: Truth
     results: Mapping[str, SampleResultView]
     asked: str = ""

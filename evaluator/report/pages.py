@@ -14,12 +14,13 @@ from evaluator.report.numbers import (
 )
 from evaluator.summaries import Estimate, ModelSummary, RunSummary, TaskSummary
 
-_WORST_BY = {
+WORST_BY = {
     TaskKind.SEGMENTATION: "seg_accuracy@0.5",
     TaskKind.COUNTING: "absolute_error",
     TaskKind.CLASSIFICATION: "correct",
     TaskKind.VQA: "correct",
 }
+"""The metric of single samples by which the worst are found."""
 _LOWER_IS_BETTER = {"absolute_error", "relative_error", "brier", "split", "merge", "missed", "spurious"}
 _NEITHER_IS_BETTER = {"error", "confidence"}
 
@@ -69,7 +70,7 @@ class TaskPage:
     @property
     def worst_by(self) -> str:
         """The metric of single samples by which the worst are found."""
-        return _WORST_BY[self.task.kind]
+        return WORST_BY[self.task.kind]
 
     def browse(self, **wanted: str) -> str:
         """Address of the sample browser with these filters; keys are the names of its controls."""

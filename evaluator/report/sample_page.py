@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluator.aggregate import slices_of
@@ -99,32 +99,51 @@ def sample_page(
     further_images: tuple[ImageView | str, ...] = (),
 ) -> SamplePage:
     """Put a sample together for its page; the models stand in the order of the leaderboard."""
-    answers = []
+    answers = answers_of(page, sample)
     panels = [_truth_panel(sample.truth.labels, image)]
-    masks = page.task.kind is TaskKind.SEGMENTATION or any(
-        result.labels is not None for result in sample.results.values()
-    )
-    for line in page.lines:
-        result = sample.results.get(line.model.model)
-        if result is None:
-            continue
-        anchor = f"model-{line.style}" if masks else "image"
-        answers.append(Answer(line.model.model, line.style, anchor, result.score, result.prediction))
-        if masks:
-            panels.append(_panel(answers[-1], sample.truth.labels, result.labels))
+    if _has_masks(page, sample):
+        panels += [
+            _panel(answer, sample.truth.labels, sample.results[answer.model].labels) for answer in answers
+        ]
     truth = next((answer.score.truth for answer in answers if answer.score.truth), "")
     title = sample.row.source.rsplit("/", 1)[-1] or f"Sample {sample.row.index + 1}"
-    slices = slices_of(page.task.kind, sample.row, answers[0].score) if answers else sample.row.slices
     return SamplePage(
         title,
         truth,
         sample.row,
-        slices,
+        slices_shown(page, sample, answers),
         image,
         tuple(panels),
-        tuple(answers),
+        answers,
         sample.asked,
         further_images,
+    )
+
+
+def answers_of(page: TaskPage, sample: ReportSample) -> tuple[Answer, ...]:
+    """What the models answered, in the order of the leaderboard."""
+    masks = _has_masks(page, sample)
+    return tuple(
+        Answer(
+            line.model.model,
+            line.style,
+            f"model-{line.style}" if masks else "image",
+            result.score,
+            result.prediction,
+        )
+        for line in page.lines
+        if (result := sample.results.get(line.model.model)) is not None
+    )
+
+
+def slices_shown(page: TaskPage, sample: ReportSample, answers: Sequence[Answer]) -> Mapping[str, str]:
+    """Where a sample belongs, axis by axis; by how many objects only where a score tells that."""
+    return slices_of(page.task.kind, sample.row, answers[0].score) if answers else sample.row.slices
+
+
+def _has_masks(page: TaskPage, sample: ReportSample) -> bool:
+    return page.task.kind is TaskKind.SEGMENTATION or any(
+        result.labels is not None for result in sample.results.values()
     )
 
 

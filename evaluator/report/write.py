@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -29,9 +29,18 @@ from evaluator.report.pages import (
 from evaluator.report.references import REFERENCE_MEANING, reference_table
 from evaluator.report.robustness import robustness_section
 from evaluator.report.rows import RowsFile
-from evaluator.report.sample_page import Answer, SamplePage, reason, sample_page, verdict
+from evaluator.report.sample_page import (
+    Answer,
+    SamplePage,
+    answers_of,
+    reason,
+    sample_page,
+    slices_shown,
+    verdict,
+)
 from evaluator.report.samples_file import SamplesFile
 from evaluator.report.sections import plot_sections, slice_chart
+from evaluator.report.selection import PAGES_MEANING
 from evaluator.report.serialise import render_json
 from evaluator.report.views import ImageView, write_view
 from evaluator.summaries import RunSummary
@@ -61,8 +70,7 @@ def write_report(out: Path, summary: RunSummary, samples: Iterable[ReportSample]
         }
         table = files.enter_context(SamplesFile(out / "samples.parquet"))
         for sample in samples:
-            shown = site.add(sample, rows[sample.task])
-            table.add(sample, shown.slices)
+            table.add(sample, site.add(sample, rows[sample.task]))
     return site.finish()
 
 
@@ -86,19 +94,26 @@ class _Site:
             page.task.task: {line.model.model: Gathered() for line in page.lines} for page in self.pages
         }
         self._environment = _environment(summary, self.pages)
+        self._partly_shown = False
         for folder in ("assets", "data", "images", *(f"samples/{page.slug}" for page in self.pages)):
             (out / folder).mkdir(parents=True, exist_ok=True)
         for name in _ASSETS:
             asset = resources.files("evaluator.report").joinpath("assets", name)
             (out / "assets" / name).write_bytes(asset.read_bytes())
 
-    def add(self, sample: ReportSample, rows: RowsFile) -> SamplePage:
-        """Write one sample's images, page and row, and keep what its task's page needs.
+    def add(self, sample: ReportSample, rows: RowsFile) -> Mapping[str, str]:
+        """Write one sample's images, page and row, if it gets any, and keep what its task's page needs.
 
         Returns:
-            The sample as its page shows it.
+            Where it belongs, axis by axis.
         """
         page = self._by_task[sample.task]
+        if sample.image is None:
+            answers = answers_of(page, sample)
+            for answer in answers:
+                self._gathered[sample.task][answer.model].add(page.task.kind, sample.truth, answer)
+            self._partly_shown = True
+            return slices_shown(page, sample, answers)
         folder = self._out / "images"
         further = tuple(write_view(folder, image, thumbnail=False) for image in sample.further_images)
         shown = sample_page(page, sample, write_view(folder, sample.image), further)
@@ -113,7 +128,7 @@ class _Site:
             gathered.add(page.task.kind, sample.truth, answer)
             if not right(answer.score, page.worst_by) and not answer.score.tuned_on:
                 gathered.show(_card(page, name, shown, answer))
-        return shown
+        return shown.slices
 
     def finish(self) -> Path:
         """Write the pages about all samples, what their answers took added up."""
@@ -132,7 +147,8 @@ class _Site:
                 costs=cost_section(page),
                 robustness=robustness_section(page),
             )
-        self._write("samples.html", "samples.jinja", current="samples")
+        note = PAGES_MEANING if self._partly_shown else ""
+        self._write("samples.html", "samples.jinja", current="samples", note=note)
         (self._out / "report.json").write_text(render_json(self._summary), encoding="utf-8")
         (self._out / "report.md").write_text(render_markdown(self._summary), encoding="utf-8")
         facts = {
