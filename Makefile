@@ -33,19 +33,23 @@ demo: $(RUNTIME) ## Evaluate simulated micrographs through the whole stack and s
 	@$(BIN)/python -m deploy.stack run --home .hooke/demo -- hooke evaluate demo --new --out .hooke/demo/report
 
 .PHONY: up
-up: $(RUNTIME) ## Start gateway, classical and evaluator in the background; PROFILES="sam openai" adds models
+up: $(RUNTIME) ## Start gateway, classical and evaluator, and leave them running; PROFILES="sam cloud" adds models
 	@$(BIN)/python -m deploy.stack up $(addprefix --profile=,$(PROFILES))
 
 .PHONY: down
 down: $(RUNTIME) ## Stop what 'make up' started
 	@$(BIN)/python -m deploy.stack down
 
+.PHONY: images
+images: $(RUNTIME) ## Build the container images and say how large they are; IMAGES="gateway classical" builds those
+	@$(BIN)/python -m deploy.images $(IMAGES)
+
 .PHONY: test
 test: $(TORCH) ## Run every test; installs PyTorch first, several gigabytes
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 .PHONY: test-fast
-test-fast: $(DEV) ## Run the unit and property tests that take no more than a moment
+test-fast: $(DEV) ## Run the unit and property tests that are not marked slow: a minute on two cores
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow and not e2e and not torch" tests/unit tests/property
 
 .PHONY: lint

@@ -45,6 +45,7 @@ class Build(_Strict):
 
     context: str
     dockerfile: str
+    target: str = "cpu"
     args: Mapping[str, str]
 
 
