@@ -20,6 +20,10 @@ from runtime.workers import ChildHost, Host, LocalHost, ModelFactory, Worker
 CODE_VERSION = version("hooke")
 """Version of the code of every service; they are released together."""
 
+LOADING_RETRY_S = 5.0
+"""Delay that is asked for while a model loads. The few attempts of a client must outlast a service that was
+killed and started again, which takes some seconds where a core is busy."""
+
 
 def tasks_of(model: type[Model]) -> frozenset[Task]:
     """What a model can be asked: what it implements, and what the runtime derives from that."""
@@ -97,7 +101,7 @@ class HostedModel:
             ModelLoadingError: it is not loaded yet.
         """
         if self._card is None:
-            raise errors.ModelLoadingError(f"{self.name} is still loading", retry_after_s=1.0)
+            raise errors.ModelLoadingError(f"{self.name} is still loading", retry_after_s=LOADING_RETRY_S)
         return self._card
 
     @property

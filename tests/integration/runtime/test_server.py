@@ -17,6 +17,7 @@ from hooke import errors, status
 from hooke.v1 import inference_service_pb2 as pb
 from hooke.v1 import inference_service_pb2_grpc as pb_grpc
 from runtime.fakes import FakeModel
+from runtime.hosting import LOADING_RETRY_S
 from runtime.service import ModelService
 from runtime.tasks import Segmentation, SegmentTask
 from tests.identities import identity
@@ -252,7 +253,7 @@ async def test_a_model_that_is_loading_says_so() -> None:
             await pb_grpc.InferenceServiceStub(channel).Segment(pb.SegmentRequest(image=raw_image()))
         error = status.error_from(failed.value)
         assert isinstance(error, errors.ModelLoadingError)
-        assert error.retry_after_s
+        assert error.retry_after_s == LOADING_RETRY_S
 
 
 async def test_a_worker_process_that_dies_fails_one_request() -> None:
