@@ -22,7 +22,10 @@ from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
 
 Suite = Annotated[
     str | None,
-    typer.Argument(metavar="SUITE", help="A suite file (YAML), or the name of a suite of the evaluator."),
+    typer.Argument(
+        metavar="SUITE",
+        help="A suite file (YAML), or a suite of the evaluator; an unknown name is answered with those.",
+    ),
 ]
 Data = Annotated[
     str | None,
@@ -288,12 +291,14 @@ class _Bars:
         for each in found:
             self._update(each)
         done = sum(each.done_count for each in found)
-        total = sum(each.sample_count for each in found)
+        counts = [each.sample_count for each in found]
+        total = sum(count for count in counts if count is not None)
         tenth = 10 * done // total if total else 0
         now = time.monotonic()
         late = now - self._said_at > _SILENCE_S
         if self._progress.disable and 0 < done < total and (tenth != self._tenth or late):
-            self._session.say(f"{done:,} of {total:,} answers.")
+            least = "at least " if None in counts else ""
+            self._session.say(f"{done:,} of {least}{total:,} answers.")
             self._tenth, self._said_at = tenth, now
 
     def _update(self, found: TaskProgress) -> None:
