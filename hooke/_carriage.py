@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ class Upload:
         view = memoryview(self.data)
         for start in range(0, len(view), CHUNK_BYTES):
             yield image_service_pb2.PutImageRequest(chunk=bytes(view[start : start + CHUNK_BYTES]))
+
+
+def at_hand(sources: Sequence[ImageSource]) -> bool:
+    """True if the images are files in memory that fit into a message: nothing is read, encoded or hashed."""
+    sizes = [len(source) if isinstance(source, bytes) else math.inf for source in sources]
+    return sum(sizes) <= INLINE_BYTES
 
 
 def upload_of(image: ImageSource) -> Upload:

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from hooke import errors, types, wire
-from hooke._carriage import Upload, upload_of
+from hooke._carriage import Upload, at_hand, upload_of
 from hooke._channel import new_request_id
 from hooke._requests import (
     ObjectOptions,
@@ -60,7 +60,7 @@ def explained(plan: Plan[R]) -> Plan[R]:
 def segment(image: ImageSource, options: ObjectOptions, known: KnownImages) -> Plan[types.SegmentResult]:
     """Find the objects in an image."""
     prepare = partial(segment_question, image, options)
-    return _answer("Segment", options.model, prepare, wire.segment_result_from_proto, known)
+    return _answer("Segment", options.model, [image], prepare, wire.segment_result_from_proto, known)
 
 
 def count(
@@ -72,8 +72,10 @@ def count(
     known: KnownImages,
 ) -> Plan[types.CountResult]:
     """Count the objects in an image."""
+    examples = tuple(examples)
+    images = [image, *(source for source, _ in examples)]
     prepare = partial(count_question, image, options, examples=examples, prompt=prompt)
-    return _answer("Count", options.model, prepare, wire.count_result_from_proto, known)
+    return _answer("Count", options.model, images, prepare, wire.count_result_from_proto, known)
 
 
 def classify(
@@ -88,6 +90,8 @@ def classify(
     known: KnownImages,
 ) -> Plan[types.ClassifyResult]:
     """Say which class an image belongs to."""
+    examples = tuple(examples)
+    images = [image, *(source for source, _ in examples)]
     prepare = partial(
         classify_question,
         image,
@@ -98,13 +102,14 @@ def classify(
         prompt=prompt,
         parameters=parameters,
     )
-    return _answer("Classify", model, prepare, wire.classify_result_from_proto, known)
+    return _answer("Classify", model, images, prepare, wire.classify_result_from_proto, known)
 
 
 def ask(turns: Sequence[Turn], options: WordOptions, known: KnownImages) -> Plan[types.AskResult]:
     """Answer a question in words."""
+    images = [image for turn in turns for image in turn.images]
     prepare = partial(ask_question, inference_service_pb2.AskRequest, turns, options)
-    return _answer("Ask", options.model, prepare, wire.ask_result_from_proto, known)
+    return _answer("Ask", options.model, images, prepare, wire.ask_result_from_proto, known)
 
 
 def stream_ask(turns: Sequence[Turn], options: WordOptions, known: KnownImages) -> Plan[Any]:
@@ -116,13 +121,15 @@ def stream_ask(turns: Sequence[Turn], options: WordOptions, known: KnownImages) 
 def _answer(
     method: str,
     model: str,
+    images: Sequence[ImageSource],
     prepare: Callable[[], Question],
     read: Callable[[Any], R],
     known: KnownImages,
 ) -> Plan[R]:
-    question: Question = yield Work(prepare)
+    question: Question = prepare() if at_hand(images) else (yield Work(prepare))
     response = yield from _pose(question, Call(method, question.request, model), known)
-    result: R = yield Work(lambda: read(response))
+    masks = method in {"Segment", "Count"}  # take time to decode; words do not
+    result: R = (yield Work(partial(read, response))) if masks else read(response)
     return result
 
 
