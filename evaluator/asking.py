@@ -110,6 +110,7 @@ class Asker:
         if known is not None:
             self._check(question.model, identity_of(known.prediction))
             return known
+        words = "" if sample.inquiry is None else put_into_words(sample, question.spec.prompt)
         share, pacer = self._share, self._share.pacer
         tries = refusals = 0
         while True:
@@ -119,7 +120,7 @@ class Asker:
                 return self._failure(question, sample, attempt, error.cause)
             sent = time.monotonic()
             try:
-                result = await self._call(question, sample)
+                result = await self._call(question, sample, words)
             except errors.HookeError as error:
                 passing = _may_pass(error)
                 if passing or isinstance(error, errors.DeadlineExceededError):
@@ -137,19 +138,19 @@ class Asker:
                 latency_s = time.monotonic() - sent
                 waited_s = result.cost.total_s - result.cost.compute_s
                 pacer.answered(waited_s=waited_s, compute_s=result.cost.compute_s)
-                answer = _answer(question, sample, attempt, result, latency_s)
+                answer = _answer(question, sample, words, attempt, result, latency_s)
                 share.pay(_price(answer.prediction))
                 self._check(question.model, identity_of(answer.prediction))
                 return answer
             finally:
                 share.done()
 
-    async def _call(self, question: Question, sample: Sample) -> Result:
+    async def _call(self, question: Question, sample: Sample, words: str) -> Result:
         spec = question.spec
         if sample.inquiry is not None:
             return await self._client.ask(
                 [sample.image, *sample.further_images],
-                put_into_words(sample, spec.prompt),
+                words,
                 model=question.model,
                 timeout_s=self._timeout_s,
             )
@@ -232,6 +233,7 @@ def _failure(question: Question, sample: Sample, attempt: int, error: errors.Hoo
 def _answer(
     question: Question,
     sample: Sample,
+    words: str,
     attempt: int,
     result: Result,
     latency_s: float,
@@ -259,8 +261,7 @@ def _answer(
         return Answer(replace(prediction, scores=scores if whole else None), result.labels)
     if isinstance(result, AskResult):
         truncated = result.finish_reason is FinishReason.LENGTH
-        words = {"words_sha256": words_sha256(question.spec, sample)}
-        provenance = {**prediction.provenance, **words}
+        provenance = {**prediction.provenance, "words_sha256": words_sha256(words)}
         return Answer(replace(prediction, written=result.text, truncated=truncated, provenance=provenance))
     if result.written is not None:
         prediction = replace(

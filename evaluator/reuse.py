@@ -87,8 +87,10 @@ class EarlierAnswers:
         provenance = prediction.provenance
         if provenance.get("code_version") != self._info.code_version:
             return False
-        if sample.inquiry is not None and provenance.get("words_sha256") != words_sha256(task, sample):
-            return False
+        if sample.inquiry is not None:
+            words = put_into_words(sample, task.prompt)
+            if provenance.get("words_sha256") != words_sha256(words):
+                return False
         return not drawn(provenance, remote=self._info.remote)
 
 
@@ -98,6 +100,6 @@ def drawn(provenance: Mapping[str, Any], *, remote: bool) -> bool:
     return "seed" in used or (remote and used.get("temperature") != 0)
 
 
-def words_sha256(task: TaskSpec, sample: Sample) -> str:
+def words_sha256(words: str) -> str:
     """SHA-256 of the words in which a question in words is put."""
-    return hashlib.sha256(put_into_words(sample, task.prompt).encode()).hexdigest()
+    return hashlib.sha256(words.encode()).hexdigest()

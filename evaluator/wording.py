@@ -45,6 +45,7 @@ If the image does not show it, say 'Answer: unknown'.
 """,
 }
 """The templates that come along, by their versions."""
+_DEFAULT = PromptSpec()
 
 
 def put_into_words(sample: Sample, prompt: PromptSpec | None) -> str:
@@ -56,7 +57,7 @@ def put_into_words(sample: Sample, prompt: PromptSpec | None) -> str:
     """
     assert sample.inquiry is not None
     assert sample.truth.answer is not None
-    prompt = prompt or PromptSpec()
+    prompt = prompt or _DEFAULT
     words = _compiled(prompt.template or TEMPLATES[prompt.version]).render(
         question=sample.inquiry.text,
         options=list(zip(string.ascii_uppercase, sample.inquiry.options, strict=False)),
