@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evaluator.comparing import compare_models
-from evaluator.judging import Judged, Judging, statistics_of
+from evaluator.judging import READINGS, Judged, Judging, read_as, statistics_of
 from evaluator.metrics import classification
 from evaluator.metrics.catalogue import METRICS
 from evaluator.metrics.intervals import Floats, estimate
@@ -24,11 +24,12 @@ from evaluator.records import SampleRow, SampleScore, TaskKind
 from evaluator.robustness import robustness_of
 from evaluator.stability import stability_of
 from evaluator.suites import OBJECTS_AXIS, TaskSpec
-from evaluator.summaries import Estimate, ModelSummary, Reference, TaskSummary
+from evaluator.summaries import Estimate, FilteredSummary, ModelSummary, Reference, TaskSummary
 from hooke.types import SampleOutcome
 
 DENSITIES = ((0, 0), (1, 10), (11, 30), (31, 100), (101, None))
 """Ranges of the axis "objects": how many there really are in an image."""
+_UNRANKED = np.empty(0, np.object_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,11 +40,13 @@ class Known:
         judged: its answers, but for those to samples that it was tuned on.
         latencies: seconds from sending to answer, of the samples with an answer.
         tuned_count: answers to samples that it was tuned on.
+        filtered: further filters of the task -> what they make of what it wrote.
     """
 
     judged: Judged
     latencies: Floats
     tuned_count: int
+    filtered: Mapping[str, Judged]
 
 
 def summarise(
@@ -78,6 +81,7 @@ def summarise(
             task, judged, max(1, math.comb(len(judged), 2) if family is None else family)
         ),
         references=tuple(Reference(**reference.model_dump()) for reference in task.references),
+        filter=next(iter(task.filters), ""),
     )
 
 
@@ -100,25 +104,37 @@ def known_of(
         return {axis: value for axis, value in found.items() if not task.slices or axis in task.slices}
 
     judging = Judging(task, task.repeats, slices)
+    filtered = {name: Judging(task, task.repeats) for name in list(task.filters)[1:]}
     tuned_count = 0
     for row, score in answers:
         if score.tuned_on:
             tuned_count += 1
-        else:
-            judging.add(row, score)
-    return Known(judging.done(), np.fromiter(latencies, np.float64), tuned_count)
+            continue
+        judging.add(row, score)
+        if score.outcome is not SampleOutcome.FAILED and READINGS in score.details:
+            for name, further in filtered.items():
+                further.add(row, read_as(score, name))
+    return Known(
+        judging.done(),
+        np.fromiter(latencies, np.float64),
+        tuned_count,
+        {name: further.done() for name, further in filtered.items()},
+    )
 
 
 def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known) -> ModelSummary:
     asked = known.judged.choose(~known.judged.failed)
     answered = asked.choose(asked.answered)
+    strict = _estimates(task, asked)
+    # The same answers have the same numbers, but for those that only answered samples have.
+    same = answered is asked and task.kind is not TaskKind.CLASSIFICATION
     latencies = known.latencies
     return ModelSummary(
         model=model,
         sample_count=answer_count - known.tuned_count,
         outcome_counts={str(outcome): known.judged.count(outcome) for outcome in SampleOutcome},
-        strict=_estimates(task, asked),
-        answered=_estimates(task, answered, calibration=True),
+        strict=strict,
+        answered=strict if same else _estimates(task, answered, calibration=True),
         by_slice=_by_slice(task, asked),
         confusion=_confusion(task, asked) if task.kind is TaskKind.CLASSIFICATION else None,
         latency_p50_s=float(np.percentile(latencies, 50)) if latencies.size else None,
@@ -127,6 +143,17 @@ def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known
         robustness=robustness_of(task, asked) if task.corruption else None,
         stability=stability_of(task, asked) if task.answers_of(model) > 1 else None,
         tuned_count=known.tuned_count,
+        filtered=tuple(_filtered(task, name, read) for name, read in known.filtered.items() if len(read)),
+    )
+
+
+def _filtered(task: TaskSpec, name: str, judged: Judged) -> FilteredSummary:
+    """What a filter beside the first one makes of the same answers."""
+    return FilteredSummary(
+        name,
+        {str(outcome): judged.count(outcome) for outcome in SampleOutcome},
+        _estimates(task, judged),
+        _estimates(task, judged.choose(judged.answered)),
     )
 
 
@@ -157,13 +184,14 @@ def slices_of(kind: TaskKind, row: SampleRow, score: SampleScore) -> dict[str, s
 
 
 def _by_slice(task: TaskSpec, judged: Judged) -> dict[str, dict[str, tuple[Estimate, ...]]]:
-    """Axis -> value -> estimates, values in their natural order."""
+    """Axis -> value -> estimates, values in their natural order; without average precision, which is dear."""
     found: dict[str, dict[str, tuple[Estimate, ...]]] = {}
     for name, axis in judged.axes.items():
         for code, value in sorted(enumerate(axis.values), key=lambda pair: _natural(pair[1])):
             there = axis.codes == code
             if there.any():
-                found.setdefault(name, {})[value] = _estimates(task, judged.choose(there))
+                part = replace(judged.choose(there), ranked=_UNRANKED)
+                found.setdefault(name, {})[value] = _estimates(task, part)
     return found
 
 

@@ -11,8 +11,8 @@ def check_growth(run: RunRecord, wanted: RunSpec) -> None:
     """Check that everything that a run has stays in it, and stays true.
 
     Models and tasks may be added, the limit of samples raised or left out, and all that says how to ask, not
-    what, changed. Descriptions and headlines of tasks may change as well, and samples may be named that models
-    were tuned on, as long as a task asks the same under the same name.
+    what, changed. Descriptions, headlines and filters of tasks may change as well, and samples be named that
+    models were tuned on, as long as a task asks the same under the same name.
 
     Args:
         run: what there is.

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.metrics import classification, counting, segmentation, segmentation_statistics, vqa
+from evaluator.metrics import classification, coco, counting, segmentation, segmentation_statistics, vqa
 from evaluator.metrics.answers import AnswerKind, no_answer
 from evaluator.metrics.intervals import INDEPENDENT, Floats, Statistic
 from evaluator.records import SampleRow, SampleScore, TaskKind
@@ -22,6 +22,10 @@ from hooke.types import SampleOutcome
 
 _OUTCOMES = tuple(SampleOutcome)
 _SCORED, _FAILED = _OUTCOMES.index(SampleOutcome.SCORED), _OUTCOMES.index(SampleOutcome.FAILED)
+
+READINGS = "readings"
+"""Where the details of a score have what further filters make of the answer: name -> the fields of `READ`."""
+READ = ("outcome", "metrics", "answer", "details", "trivial", "error_reason")
 
 Rows = NDArray[np.bool_] | NDArray[np.intp]
 """A choice of answers: True for each that is chosen, or their places."""
@@ -61,6 +65,8 @@ class Judged:
         axes: by name.
         values: what the statistics are computed from, by name; what has no answer has the values of a wrong
             one, and NaN stands where there is none.
+        ranked: the objects of each image, `coco.RankedImage`, or None where answers have no scores; empty but
+            for segmentation.
     """
 
     positions: NDArray[np.int64]
@@ -71,6 +77,7 @@ class Judged:
     said: NDArray[np.int64]
     axes: Mapping[str, Axis]
     values: Mapping[str, Floats]
+    ranked: NDArray[np.object_]
 
     def __len__(self) -> int:
         """Number of answers."""
@@ -106,6 +113,7 @@ class Judged:
             said=self.said[rows],
             axes={name: replace(axis, codes=axis.codes[rows]) for name, axis in self.axes.items()},
             values={name: values[rows] for name, values in self.values.items()},
+            ranked=self.ranked[rows] if self.ranked.size else self.ranked,
         )
 
 
@@ -129,6 +137,7 @@ class Judging:
         self._slices = slices
         self._columns = {name: array(kind) for name, kind in _COLUMNS.items()}
         self._values = {name: array("d") for name in VALUES[task.kind]}
+        self._ranked: list[coco.RankedImage | None] = []
         self._axes: dict[str, array[int]] = {}
         self._places: dict[str, dict[str, int]] = {}
 
@@ -148,6 +157,8 @@ class Judging:
         found: Mapping[str, float] = {} if failed else _VALUES[self._task.kind](self._task, score)
         for name, values in self._values.items():
             values.append(found.get(name, np.nan))
+        if self._task.kind is TaskKind.SEGMENTATION:
+            self._ranked.append(None if failed else _ranked(score))
         if self._slices is not None:
             self._place(self._slices(row, score))
 
@@ -164,6 +175,7 @@ class Judging:
                 for axis, codes in self._axes.items()
             },
             values={name: np.frombuffer(values) for name, values in self._values.items()},
+            ranked=_objects(self._ranked),
         )
 
     def _place(self, slices: Mapping[str, str]) -> None:
@@ -190,13 +202,24 @@ def judge(
     return judging.done()
 
 
+def read_as(score: SampleScore, name: str) -> SampleScore:
+    """The score as another filter of its task reads the answer, see `evaluator.filters`."""
+    reading = score.details[READINGS][name]
+    return replace(score, **{**reading, "outcome": SampleOutcome(reading["outcome"])})
+
+
 def statistics_of(task: Asked, judged: Judged) -> list[Statistic]:
     """The metrics of a set of answers; what has no answer counts as wrong, as `aggregate` says."""
     silent = int((~judged.answered).sum())
     note = f"{silent} without an answer {_MEANINGS[task.kind]}" if silent else ""
     values = judged.values
     if task.kind is TaskKind.SEGMENTATION:
-        return segmentation_statistics.statistics(values, note)
+        found = segmentation_statistics.statistics(values, note)
+        ranked = len(judged.ranked) and judged.answered.any()
+        if ranked and all(image is not None for image in judged.ranked):
+            meaning = f"{silent} without an answer have no object" if silent else ""
+            found += coco.statistics(list(judged.ranked), meaning)
+        return found
     if task.kind is TaskKind.COUNTING:
         return counting.statistics(values["true"], values["predicted"], note)
     if task.kind is TaskKind.CLASSIFICATION:
@@ -227,6 +250,21 @@ def _segmentation(task: Asked, score: SampleScore) -> Mapping[str, float]:
         return {**score.metrics, **{name: score.details[name] for name in segmentation_statistics.SUMS}}
     missed = segmentation.no_answer(score.details["true"], score.details["truth_area"])
     return {**missed.metrics, **missed.sums}
+
+
+def _ranked(score: SampleScore) -> coco.RankedImage | None:
+    """The objects of an image; None where they have no scores."""
+    if score.outcome is not SampleOutcome.SCORED:
+        return coco.RankedImage(score.details["true"])
+    if "passed" not in score.details:
+        return None
+    return coco.RankedImage(score.details["true"], score.details["scores"], score.details["passed"])
+
+
+def _objects(images: list[coco.RankedImage | None]) -> NDArray[np.object_]:
+    found = np.empty(len(images), np.object_)
+    found[:] = images
+    return found
 
 
 def _counting(task: Asked, score: SampleScore) -> Mapping[str, float]:

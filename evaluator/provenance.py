@@ -181,7 +181,8 @@ def code_tag(code: Mapping[str, Any], opened: Sequence[OpenTask]) -> str:
         task.spec.name: {model: ids_digest(sample_ids) for model, sample_ids in task.tuned.items()}
         for task in opened
     }
-    text = json.dumps([code, tuned], sort_keys=True)
+    read = [task.spec.model_dump_json(include={"name", "filters", "metrics"}) for task in opened]
+    text = json.dumps([code, tuned, read], sort_keys=True)
     if code["git_dirty"]:
         text += uuid.uuid4().hex
     return hashlib.sha256(text.encode()).hexdigest()[:16]

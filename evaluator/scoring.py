@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.metrics import counting, segmentation
+from evaluator.filters import filtered, is_text
+from evaluator.judging import READ, READINGS
+from evaluator.metrics import coco, counting, segmentation
 from evaluator.metrics.answers import AnswerKind, AnswerScore, score_choice, score_number, score_text
+from evaluator.metrics.overlap import LabelImage
 from evaluator.metrics.quantities import score_quantity
 from evaluator.records import ExpectedAnswer, Prediction, Sample, SampleScore, TaskKind, Truth
 from evaluator.suites import TaskSpec
@@ -19,7 +23,9 @@ from hooke.types import FinishReason, SampleOutcome
 def score(
     task: TaskSpec, sample: Sample, prediction: Prediction, labels: NDArray[np.integer[Any]] | None
 ) -> SampleScore:
-    """Compare one answer with the truth.
+    """Compare one answer with the truth, read through the first filter of the task, if it has any.
+
+    What the other filters make of it stands in `details`, see `evaluator.judging.read_as`.
 
     Samples without an answer get no metrics: a failure never becomes a score. What aggregation needs to
     count a non-answer as wrong (the truth) stands in `details` all the same. An answer that answers
@@ -30,7 +36,23 @@ def score(
         sample: with the truth that the task needs.
         prediction: the answer.
         labels: the predicted label image, H x W integers, 0 background; segmentation only.
+
+    Raises:
+        InvalidRequestError: a filter of the suite takes for ever.
     """
+    if not task.filters or not is_text(prediction):
+        return _score(task, sample, prediction, labels)
+    whole, *others = (_score(task, sample, filtered(task, name, prediction), None) for name in task.filters)
+    readings = {
+        name: {field: getattr(other, field) for field in READ}
+        for name, other in zip(list(task.filters)[1:], others, strict=True)
+    }
+    return replace(whole, details={**whole.details, READINGS: readings})
+
+
+def _score(
+    task: TaskSpec, sample: Sample, prediction: Prediction, labels: NDArray[np.integer[Any]] | None
+) -> SampleScore:
     if sample.unreadable:
         return SampleScore(
             task=task.name,
@@ -57,6 +79,7 @@ def score(
             result = segmentation.compare(sample.truth.labels, labels)
             metrics, trivial = result.metrics, result.trivial
             details |= result.sums
+            details |= _ranking(task, sample.truth.labels, labels, prediction)
             answer = _objects(int(result.sums["predicted_count"]))
         elif task.kind is TaskKind.COUNTING:
             assert prediction.count is not None
@@ -82,6 +105,14 @@ def score(
         error_reason=reason,
         repeat=prediction.repeat,
     )
+
+
+def _ranking(task: TaskSpec, truth: LabelImage, labels: LabelImage, prediction: Prediction) -> dict[str, Any]:
+    """What average precision needs of one image, where a task asks for it and every object has a score."""
+    if "coco_ap" not in task.metrics or prediction.scores is None:
+        return {}
+    ranked = coco.rank(truth, labels, prediction.scores)
+    return {"scores": ranked.scores, "passed": ranked.passed}
 
 
 def _score_words(

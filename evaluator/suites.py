@@ -7,7 +7,7 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,7 @@ from evaluator.metrics.catalogue import HEADLINES, METRICS
 from evaluator.records import TaskKind
 from evaluator.task_parts import (
     QUESTION_VERSIONS,
+    Filters,
     ImportSpec,
     Name,
     PromptSpec,
@@ -43,6 +44,9 @@ class TaskSpec(BaseModel):
         description: what is asked, for the reader of the report.
         expected_diameter_px, expected_diameter_um: hint for models that find objects; at most one.
         prompt: how the question is put into words; by default the service's own way.
+        filters: which part of what a model wrote is read as its answer. The first one decides; what others
+            make of the same answers stands apart in the report. Absent: the whole text, by the rules of
+            docs/prompting.md, which hold for what a filter leaves, too.
         imported: predictions made elsewhere, which are scored and compared like those of the models.
         tuned_on: samples that parameters of models were tuned on: left out of the figures of these models,
             with all that share a cluster with them.
@@ -51,6 +55,8 @@ class TaskSpec(BaseModel):
         references: figures that others published for the same question.
         repeats: times that a model is asked about each sample, 1 to 20: the figures are over all answers,
             with samples as clusters, and the report says how stable they are. A model that draws draws anew.
+        metrics: further ones beside those that every task of the kind has: "coco_ap", with coco_ap50 and
+            coco_ap75, for models that give a score to every object.
         headline: the metric to look at first; by default the one of `HEADLINES`.
         slices: axes by which results are broken down: those of the loader, and "objects" (how many there
             are, in five ranges). Empty: every axis that the data has.
@@ -65,11 +71,13 @@ class TaskSpec(BaseModel):
     expected_diameter_px: Size | None = None
     expected_diameter_um: Size | None = None
     prompt: PromptSpec | None = None
+    filters: Filters = Field(default_factory=dict)
     imported: tuple[ImportSpec, ...] = ()
     tuned_on: tuple[TunedSpec, ...] = ()
     corruption: Annotated[tuple[CorruptionSpec, ...], BeforeValidator(one_or_several)] = ()
     references: tuple[ReferenceSpec, ...] = ()
     repeats: Annotated[int, Field(ge=1, le=20)] = 1
+    metrics: tuple[Literal["coco_ap"], ...] = ()
     headline: str = ""
     slices: tuple[str, ...] = ()
 
@@ -85,13 +93,17 @@ class TaskSpec(BaseModel):
             raise ValueError(f"an expected diameter says nothing to {self.kind}")
         if self.prompt is not None:
             self._check_prompt(self.prompt)
+        if self.filters and self.kind is TaskKind.SEGMENTATION:
+            raise ValueError("filters: segmentation is not answered in words")
         if not self.dataset.has_images and not self.imported:
             raise ValueError("imported: without images there is nothing but imported predictions to score")
         repeated = _repeated([spec.model for spec in self.imported])
         if repeated:
             raise ValueError(f"imported: the model {repeated!r} stands twice")
         self._check_corruption()
-        names = [metric.name for metric in METRICS[self.kind] if not metric.calibration]
+        if self.metrics and self.kind is not TaskKind.SEGMENTATION:
+            raise ValueError("metrics: coco_ap is a metric of segmentation")
+        names = [each.name for each in METRICS[self.kind] if not (each.calibration or each.optional)]
         if self.headline and self.headline not in names:
             raise ValueError(
                 f"headline: {self.headline!r} is not a metric of {self.kind}: {', '.join(names)}"

@@ -124,6 +124,21 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class FilteredSummary:
+    """What a filter of the task other than the first one makes of a model's answers.
+
+    Attributes:
+        filter: its name.
+        outcome_counts, strict, answered: as in `ModelSummary`.
+    """
+
+    filter: str
+    outcome_counts: Mapping[str, int]
+    strict: tuple[Estimate, ...]
+    answered: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSummary:
     """How one model did in one task.
 
@@ -140,6 +155,7 @@ class ModelSummary:
         usage: None where it is not known, as before the report is written.
         stability: share of the samples whose answers were all the same; None where each is asked about once.
             The counts and `sample_count` are then of answers.
+        filtered: by the further filters of the task, in its order; empty for models that do not write.
     """
 
     model: str
@@ -156,6 +172,7 @@ class ModelSummary:
     usage: Usage | None = None
     stability: Estimate | None = None
     tuned_count: int = 0
+    filtered: tuple[FilteredSummary, ...] = ()
 
     @property
     def coverage(self) -> float:
@@ -200,7 +217,8 @@ class Comparison:
 class TaskSummary:
     """How every model did in one task; `headline` names the metric to look at first.
 
-    `comparisons` has every pair of models once; `references` are figures that others published.
+    `comparisons` has every pair of models once; `references` are figures that others published; `filter` is
+    the one that what models wrote is read through, empty if it is read as it stands.
     """
 
     task: str
@@ -212,6 +230,7 @@ class TaskSummary:
     models: tuple[ModelSummary, ...]
     comparisons: tuple[Comparison, ...] = ()
     references: tuple[Reference, ...] = ()
+    filter: str = ""
 
     def rank(self, model: str) -> int:
         """1 + the number of models that are better beyond chance; models that cannot be told apart share."""

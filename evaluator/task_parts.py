@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
+import regex
 from jinja2 import TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -121,3 +122,44 @@ class TunedSpec(BaseModel):
         if bool(self.table) != bool(self.sample):
             raise ValueError("sample: names the column of a table")
         return self
+
+
+class FilterStep(BaseModel):
+    """One step from all that a model wrote to the part that is read as its answer; one field is given.
+
+    Attributes:
+        after: what follows the last place where this stands, as "</think>".
+        match: what a regular expression finds: its first group, or all of it. Lines have ends (`^`, `$`).
+        which: of several matches.
+        line: the first or the last line that is not empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    match: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    which: Literal["first", "last"] = "last"
+    line: Literal["first", "last"] | None = None
+
+    @field_validator("match")
+    @classmethod
+    def _check_match(cls, pattern: str | None) -> str | None:
+        try:
+            if pattern is not None:
+                regex.compile(pattern)
+        except regex.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [name for name in ("after", "match", "line") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("one of after, match and line is needed")
+        if "which" in self.model_fields_set and self.match is None:
+            raise ValueError("which: belongs to match")
+        return self
+
+
+Filters = Annotated[dict[Name, tuple[FilterStep, ...]], Field(max_length=8)]
+"""Name -> steps; without any, the text is read as it was written."""

@@ -24,6 +24,7 @@ class Metric:
         meaning: one sentence for the legend of a report.
         higher_is_better: None where neither end is better.
         calibration: judges probabilities, so it needs them and is given over answered samples only.
+        optional: computed only where a task names it in `metrics`; no headline.
         unit: of the number; empty where it is a share, a ratio or a score.
     """
 
@@ -31,9 +32,20 @@ class Metric:
     meaning: str
     higher_is_better: bool | None = True
     calibration: bool = False
+    optional: bool = False
     unit: str = ""
 
 
+COCO_AP = (
+    Metric(
+        "coco_ap",
+        "COCO's average precision of objects ranked by their scores, IoU .50:.05:.95",
+        optional=True,
+    ),
+    Metric("coco_ap50", "the same at IoU >= 0.5", optional=True),
+    Metric("coco_ap75", "the same at IoU >= 0.75", optional=True),
+)
+"""Of models that give a score to every object that they find."""
 SEGMENTATION = (
     Metric(
         "seg_accuracy@0.5",
@@ -76,13 +88,8 @@ SEGMENTATION = (
         False,
         unit="objects per image",
     ),
+    *COCO_AP,
 )
-COCO_AP = (
-    Metric("coco_ap", "COCO's average precision of objects ranked by their scores, IoU .50:.05:.95"),
-    Metric("coco_ap50", "the same at IoU >= 0.5"),
-    Metric("coco_ap75", "the same at IoU >= 0.75"),
-)
-"""Beside those of segmentation, where every object of every answer has a score."""
 COUNTING = (
     Metric("mae", "mean absolute error, in objects", False, unit="objects"),
     Metric("rmse", "root of the mean squared error, in objects", False, unit="objects"),

@@ -4,160 +4,142 @@ Unlike `seg_accuracy` it asks how well the scores tell right objects from wrong 
 images are ranked together by their scores, and precision is averaged over recall (Lin et al., ECCV 2014).
 Without scores there is no such ranking, and no such number.
 
-The library is imported where it is called: it takes OpenCV with it where that is installed.
+Whether an object is right is known from its own image. A resample of the bootstrap is then the same ranking
+with other weights of the images, so that nothing has to be matched twice; the libraries of COCO know no
+weights. The tests hold the number against pycocotools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import sparse
 
 from evaluator.metrics.catalogue import COCO_AP
-from evaluator.metrics.overlap import LabelImage
-from evaluator.summaries import Estimate
+from evaluator.metrics.intervals import Floats, Statistic
+from evaluator.metrics.overlap import LabelImage, Overlap
 from hooke.errors import InvalidRequestError
 
-_CATEGORY = 1
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+"""Of IoU: .50:.05:.95, as the floats that COCO compares with."""
+_RECALLS = np.linspace(0.0, 1.0, 101)
+_COUNTED = {"coco_ap": range(10), "coco_ap50": (0,), "coco_ap75": (5,)}
+"""Metric -> places of the thresholds that it is the mean over."""
+_CELLS = 200_000
+"""Weights of objects that are looked at together: few enough to stay near the processor."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoredImage:
-    """The true and the found objects of one image.
+class RankedImage:
+    """The objects of one image, of any size and as many as there are.
 
     Attributes:
-        truth: H x W integers, 0 background; gaps between labels are fine.
-        predicted: the same; or, where objects overlap, each as COCO's compressed run lengths of H x W.
-        scores: one for each object of `predicted`, in the order of the labels.
+        true_count: how many there are.
+        scores: of the objects that were found, in any order.
+        passed: for each of them, how many of `THRESHOLDS` it is right at: the lowest ones.
     """
 
-    truth: LabelImage
-    predicted: LabelImage | Sequence[bytes]
-    scores: Sequence[float]
+    true_count: int
+    scores: Sequence[float] = ()
+    passed: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CocoAP:
-    """Average precision: the mean over the IoU thresholds .50:.05:.95, and at two of them."""
+def rank(truth: LabelImage, predicted: LabelImage, scores: Sequence[float]) -> RankedImage:
+    """Find out at which thresholds each object is right.
 
-    ap: float
-    ap50: float
-    ap75: float
+    Above an IoU of 0.5 an object has at most one partner. At exactly 0.5 two answers may be halves of one
+    true object; the one with the better score gets it.
 
-
-def average_precision(images: Sequence[ScoredImage]) -> CocoAP | None:
-    """The average precision over all images, of objects of any size and as many of them as there are.
-
-    Returns:
-        None where no image has a true object.
+    Args:
+        truth: H x W integers, 0 background; gaps between labels are fine.
+        predicted: the same.
+        scores: one for each object of `predicted`, in the order of the labels.
 
     Raises:
-        InvalidRequestError: not one score for each object, or a label image of another shape than the truth.
+        InvalidRequestError: not one score for each object, or label images of two shapes.
     """
-    truths, found = [], []
-    for image_id, image in enumerate(images, start=1):
-        size = list(image.truth.shape)
-        common = {"image_id": image_id, "category_id": _CATEGORY}
-        truths += [
-            {**common, "segmentation": rle, "area": area, "iscrowd": 0} for rle, area in _objects(image.truth)
-        ]
-        rles = _found(image)
-        if len(rles) != len(image.scores):
-            raise InvalidRequestError(f"{len(image.scores)} scores for {len(rles)} objects")
-        found += [
-            {**common, "segmentation": {"size": size, "counts": counts}, "score": float(score)}
-            for counts, score in zip(rles, image.scores, strict=True)
-        ]
-    if not truths:
-        return None
-    if not found:
-        return CocoAP(0.0, 0.0, 0.0)
-    evaluation = _evaluation(images, truths, found)
-    # Axes: threshold, recall, category, range of areas, most objects.
-    precision: NDArray[np.float64] = evaluation.eval["precision"][:, :, 0, 0, -1]
-    by_threshold = precision.mean(axis=1)
-    return CocoAP(float(by_threshold.mean()), float(by_threshold[0]), float(by_threshold[5]))
+    overlap = Overlap.of(truth, predicted)
+    if overlap.predicted_labels.size != len(scores):
+        raise InvalidRequestError(f"{len(scores)} scores for {overlap.predicted_labels.size} objects")
+    given = np.asarray(scores, np.float64)
+    good = np.flatnonzero(overlap.iou >= THRESHOLDS[0])
+    good = good[np.argsort(-given[overlap.predicted[good]], kind="stable")]
+    _, first = np.unique(overlap.truth[good], return_index=True)
+    pairs = good[first]
+    passed = np.zeros(given.size, np.int64)
+    passed[overlap.predicted[pairs]] = np.searchsorted(THRESHOLDS, overlap.iou[pairs], side="right")
+    return RankedImage(int(overlap.truth_labels.size), given.tolist(), passed.tolist())
 
 
-def estimates(images: Sequence[ScoredImage]) -> tuple[Estimate, ...]:
-    """The metrics of `catalogue.COCO_AP`, in its order. They have no interval; the note says why."""
-    found = average_precision(images)
-    values = (None, None, None) if found is None else (found.ap, found.ap50, found.ap75)
-    note = "no true object" if found is None else "no interval: the objects of all images are ranked together"
-    return tuple(
-        Estimate(
+def statistics(images: Sequence[RankedImage], note: str = "") -> list[Statistic]:
+    """The metrics of `catalogue.COCO_AP`, in its order.
+
+    Args:
+        images: the single images; one without an answer has true objects only.
+        note: passed on to the reader.
+    """
+    return [
+        Statistic(
             metric.name,
-            value,
-            None,
-            None,
-            "",
+            sparse.eye_array(len(images), format="csr"),
+            _average_precision(images, _COUNTED[metric.name]),
             len(images),
             higher_is_better=metric.higher_is_better,
+            undefined="no true object",
             note=note,
+            swappable=False,
         )
-        for metric, value in zip(COCO_AP, values, strict=True)
-    )
+        for metric in COCO_AP
+    ]
 
 
-def _evaluation(
-    images: Sequence[ScoredImage], truths: list[dict[str, Any]], found: list[dict[str, Any]]
-) -> Any:
-    """The library's evaluation, accumulated."""
-    from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415  (see above)
+def _average_precision(
+    images: Sequence[RankedImage], thresholds: Sequence[int]
+) -> Callable[[Floats], Floats]:
+    """Rows of weights of the images -> the average precision of each row; NaN without a true object."""
+    true_counts = np.array([image.true_count for image in images], np.float64)
+    owners = np.repeat(np.arange(len(images)), [len(image.scores) for image in images])
+    scores = np.array([score for image in images for score in image.scores], np.float64)
+    passed = np.array([place for image in images for place in image.passed], np.int64)
+    order = np.argsort(-scores, kind="stable")
+    owners, passed = owners[order], passed[order]
+    right = [np.flatnonzero(passed > threshold) for threshold in thresholds]
+    rows_at_once = max(1, _CELLS // max(1, owners.size))
 
-    sizes = [image.truth.shape for image in images]
-    truth = COCO(
-        {
-            "images": [{"id": i, "height": h, "width": w} for i, (h, w) in enumerate(sizes, start=1)],
-            "categories": [{"id": _CATEGORY, "name": "object"}],
-            "annotations": [{**annotation, "id": i} for i, annotation in enumerate(truths, start=1)],
-        }
-    )
-    evaluation = COCOeval_faster(truth, truth.loadRes(found), "segm")
-    # COCO looks at the best 100 objects of an image only; micrographs show more.
-    evaluation.params.maxDets = [max(len(image.scores) for image in images)]
-    evaluation.params.areaRng = evaluation.params.areaRng[:1]
-    evaluation.params.areaRngLbl = evaluation.params.areaRngLbl[:1]
-    evaluation.evaluate()
-    evaluation.accumulate()
-    return evaluation
+    def of_weights(weights: Floats) -> Floats:
+        totals = weights @ true_counts
+        result = np.full(weights.shape[0], np.nan)
+        for start in range(0, weights.shape[0], rows_at_once):
+            rows = slice(start, start + rows_at_once)
+            drawn = weights[rows][:, owners]
+            found = np.cumsum(drawn, axis=1)
+            precisions = [
+                _mean_precision(np.cumsum(drawn[:, places], axis=1), found[:, places], totals[rows])
+                for places in right
+            ]
+            result[rows] = np.mean(precisions, axis=0)
+        result[totals == 0] = np.nan
+        return result
 
-
-def _found(image: ScoredImage) -> list[bytes]:
-    if not isinstance(image.predicted, np.ndarray):
-        return list(image.predicted)
-    if image.predicted.shape != image.truth.shape:
-        raise InvalidRequestError(
-            f"label images of the shapes {image.truth.shape} and {image.predicted.shape}"
-        )
-    return [rle["counts"] for rle, _ in _objects(image.predicted)]
+    return of_weights
 
 
-def _objects(labels: LabelImage) -> list[tuple[dict[str, Any], int]]:
-    """The run lengths and the pixels of each object of a label image, in the order of the labels.
+def _mean_precision(right: Floats, found: Floats, totals: Floats) -> Floats:
+    """The mean precision at 101 recalls, for each row.
 
-    All objects in one pass over the image, column by column as COCO has it: a mask of the whole image for
-    each of 900 objects would take a second.
+    Args:
+        right: rows x right objects, the best first: how many are right down to each of them.
+        found: the same: how many were found down to it.
+        totals: of true objects, for each row.
     """
-    from faster_coco_eval import mask as run_lengths  # noqa: PLC0415
-
-    flat = labels.ravel(order="F")
-    if not flat.size:
-        return []
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1])
-    ends = np.append(starts[1:], flat.size)
-    owners = flat[starts]
-    order = np.argsort(owners, kind="stable")
-    order = order[owners[order] != 0]
-    objects = []
-    for runs in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):
-        if not runs.size:
-            continue
-        edges = np.column_stack([starts[runs], ends[runs]]).ravel()
-        counts = np.diff(edges, prepend=0, append=flat.size)
-        rle = run_lengths.frPyObjects({"size": list(labels.shape), "counts": counts.tolist()}, *labels.shape)
-        objects.append((rle, int((ends[runs] - starts[runs]).sum())))
-    return objects
+    precision = np.divide(right, found, out=np.zeros_like(right), where=found > 0)
+    # At any recall the best precision that is reached there or later counts.
+    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    padded = np.column_stack([precision, np.zeros(len(precision))])
+    totals = totals[:, np.newaxis]
+    recall = np.divide(right, totals, out=np.zeros_like(right), where=totals > 0)
+    return np.array(
+        [row[np.searchsorted(own, _RECALLS)].mean() for row, own in zip(padded, recall, strict=True)]
+    )

@@ -28,8 +28,8 @@ class Difference:
 
     Attributes:
         estimate: the difference with its paired 95 % interval.
-        p_value: two-sided; None where the difference is undefined.
-        method: "mcnemar", "permutation" or "permutation-clustered".
+        p_value: two-sided; None where the difference is undefined, or nothing can be swapped.
+        method: "mcnemar", "permutation", "permutation-clustered", or "" where nothing can be swapped.
     """
 
     estimate: Estimate
@@ -50,6 +50,8 @@ def compare(first: Statistic, second: Statistic, clusters: Clusters) -> Differen
     method = "permutation-clustered" if units.clustered else "permutation"
     if first.proportion and not units.clustered:
         method = "mcnemar"
+    if not first.swappable:
+        return Difference(difference, None, "")
     if difference.value is None:
         return Difference(difference, None, method)
     p_value = _mcnemar(first, second) if method == "mcnemar" else _permutation(first, second, units)

@@ -48,6 +48,7 @@ class Statistic:
         proportion: the number is the mean of the first column, which is 0 or 1.
         undefined: why it may be undefined, for the reader.
         note: what else the reader must know.
+        swappable: the sums mean the same of two models, so that their answers to a sample can be swapped.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Statistic:
     proportion: bool = False
     undefined: str = "no sample has it"
     note: str = ""
+    swappable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

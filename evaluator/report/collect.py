@@ -55,17 +55,17 @@ class Gathered:
 
     def add(self, kind: TaskKind, truth: Truth, answer: Answer) -> None:
         """Take what the plots need of one answer."""
-        prediction = answer.prediction
-        self.usage = added(self.usage, prediction)
+        self.usage = added(self.usage, answer.prediction)
         if answer.score.outcome is not SampleOutcome.SCORED or answer.score.tuned_on:
             return
-        if kind is TaskKind.COUNTING and prediction.count is not None and truth.count is not None:
-            self.pairs[truth.count, prediction.count] += 1
-        if kind is TaskKind.CLASSIFICATION and prediction.probabilities:
-            confidence = max(prediction.probabilities.values())
+        metrics = answer.score.metrics
+        if kind is TaskKind.COUNTING and "error" in metrics and truth.count is not None:
+            self.pairs[truth.count, truth.count + metrics["error"]] += 1
+        if kind is TaskKind.CLASSIFICATION and "confidence" in metrics:
+            confidence = metrics["confidence"]
             chosen = self.bins[min(BINS - 1, int(confidence * BINS))]
             chosen.count += 1
-            chosen.right += prediction.label == truth.label
+            chosen.right += metrics["correct"] == 1
             chosen.confidence += confidence
 
     def show(self, card: Card) -> None:

@@ -24,6 +24,7 @@ from evaluator.report.numbers import (
     percent,
     probability,
     ranked,
+    reading_meaning,
     seconds,
     slice_axes,
     slice_values,
@@ -63,6 +64,8 @@ def _task(task: TaskSummary) -> list[str]:
         *(["### Robustness", _text(robustness.meaning(task)), _robustness(task)] if faults else []),
         "### All metrics",
         _all_metrics(task),
+        *(["### Read otherwise", _text(reading_meaning(task))] if task.filter else []),
+        *([_readings(task)] if any(model.filtered for model in task.models) else []),
     ]
     for axis in slice_axes(task):
         parts += [f"### {_text(task.headline)} by {_text(axis)} (strict)", _slices(task, axis)]
@@ -117,6 +120,22 @@ def _all_metrics(task: TaskSummary) -> str:
         ]
         for name in metric_names(task)
         for model in ranked(task)
+    ]
+    return _table(head, rows, names=2)
+
+
+def _readings(task: TaskSummary) -> str:
+    head = ["filter", "model", f"{_text(task.headline)}, strict", "answered only", *OUTCOMES]
+    rows = [
+        [
+            _text(each.filter),
+            _text(model.model),
+            _estimate(find(each.strict, task.headline)),
+            _estimate(find(each.answered, task.headline)),
+            *(number(each.outcome_counts.get(outcome, 0)) for outcome in OUTCOMES),
+        ]
+        for model in ranked(task)
+        for each in model.filtered
     ]
     return _table(head, rows, names=2)
 

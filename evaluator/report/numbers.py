@@ -119,6 +119,17 @@ def verdict(comparison: Comparison) -> str:
     return f"{comparison.better} is better" if comparison.better else "cannot be told apart"
 
 
+def reading_meaning(task: TaskSummary) -> str:
+    """How the answers of a task with filters were read, and what its further filters are."""
+    told = f"What models wrote is read through the filter {task.filter!r}."
+    if not any(model.filtered for model in task.models):
+        return told
+    return (
+        f"{told} Below are the same answers, read through the other filters of the task. They are neither "
+        "ranked nor tested: whoever picks the best of several readings finds more than there is."
+    )
+
+
 def left_out(model: ModelSummary) -> str:
     """What the figures of a model leave out, as it was tuned on it."""
     return (

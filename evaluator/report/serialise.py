@@ -13,6 +13,7 @@ from evaluator.summaries import (
     Comparison,
     Estimate,
     FaultCurve,
+    FilteredSummary,
     ModelSummary,
     Reference,
     Robustness,
@@ -105,6 +106,15 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
             "robustness": None if robustness is None else _robustness(robustness),
             "usage": None if usage is None else Usage(**usage),
             "stability": None if stability is None else Estimate(**stability),
+            "filtered": tuple(
+                FilteredSummary(
+                    each["filter"],
+                    each["outcome_counts"],
+                    _estimates(each["strict"]),
+                    _estimates(each["answered"]),
+                )
+                for each in content.get("filtered", ())
+            ),
         }
     )
 

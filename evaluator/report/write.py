@@ -216,6 +216,7 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         "more_images_meaning": numbers.MORE_IMAGES_MEANING,
         "outcomes": numbers.OUTCOMES,
         "pages": pages,
+        "reading_meaning": numbers.reading_meaning,
         "reason": reason,
         "verdict_on": verdict,
         "reference_meaning": REFERENCE_MEANING,

@@ -193,9 +193,10 @@ def test_unfinished_runs():
 def test_every_metric_of_the_catalogue(kind):
     expected = ExpectedAnswer(AnswerKind.TEXT, ("cat",)) if kind is TaskKind.VQA else None
     truth = Truth(labels=boxes((1, 1)), count=1, label="cat", answer=expected)
-    answer = prediction_of(count=1, label="cat", probabilities={"cat": 1.0}, written="Answer: cat")
-    scores = [score(task_of(kind), sample_of(truth), answer, truth.labels)]
-    model = only_model(task_of(kind), rows_of(1), scores)
+    told = {"count": 1, "label": "cat", "probabilities": {"cat": 1.0}, "scores": (0.9,)}
+    task = task_of(kind, **({"metrics": ["coco_ap"]} if kind is TaskKind.SEGMENTATION else {}))
+    answer = prediction_of(**told, written="Answer: cat")
+    model = only_model(task, rows_of(1), [score(task, sample_of(truth), answer, truth.labels)])
     catalogue = [(metric.name, metric.higher_is_better) for metric in METRICS[kind]]
     assert [(e.name, e.higher_is_better) for e in model.answered] == catalogue
     without = [(m.name, m.higher_is_better) for m in METRICS[kind] if not m.calibration]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,8 +14,25 @@ from pycocotools.cocoeval import COCOeval
 from pycocotools.mask import encode
 
 from evaluator.metrics.catalogue import COCO_AP
-from evaluator.metrics.coco import CocoAP, ScoredImage, average_precision, estimates
+from evaluator.metrics.coco import RankedImage, rank, statistics
+from evaluator.metrics.comparison import compare
+from evaluator.metrics.intervals import estimate
 from hooke.errors import InvalidRequestError
+
+
+class ScoredImage(NamedTuple):
+    """Label images of the true and the found objects, and a score for each of these."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    scores: Sequence[float]
+
+
+def average_precision(images: Sequence[ScoredImage]) -> list[float]:
+    """coco_ap, coco_ap50 and coco_ap75; NaN where they are undefined."""
+    found = statistics([rank(*image) for image in images])
+    weights = np.ones((1, len(images)))
+    return [float(statistic.of_sums(weights @ statistic.features)[0]) for statistic in found]
 
 
 def squares(*corners: tuple[int, int], side: int = 4, shape: tuple[int, int] = (20, 24)) -> np.ndarray:
@@ -80,7 +99,7 @@ def test_by_hand():
     found = average_precision([ScoredImage(truth, predicted, [0.9, 0.8, 0.7])])
     # Of the 101 recalls 0.00 to 1.00, 34 are at most 1/3 and 33 more at most 2/3.
     expected = (34 * 1 + 33 * 2 / 3) / 101
-    assert found == CocoAP(*[pytest.approx(expected)] * 3)
+    assert found == pytest.approx([expected] * 3)
 
 
 # Ranking the wrong object last is better, first worse: scores are what AP is about.
@@ -90,8 +109,8 @@ def test_the_ranking_counts():
         average_precision([ScoredImage(truth, predicted, scores)])
         for scores in ([0.9, 0.8, 0.1], [0.3, 0.2, 0.9])
     )
-    assert last.ap == pytest.approx(1)
-    assert first.ap < 0.7
+    assert last[0] == pytest.approx(1)
+    assert first[0] < 0.7
 
 
 # On random images the numbers are those of COCO's own library.
@@ -101,8 +120,8 @@ def test_is_cocos(seed):
     images = [random_image(rng, 25, (64, 48 + 8 * i)) for i in range(4)]
     images.append(ScoredImage(np.zeros((10, 10), int), squares((2, 2), shape=(10, 10)), [0.5]))
     found = average_precision(images)
-    assert [found.ap, found.ap50, found.ap75] == pytest.approx(reference(images, 100), abs=1e-9)
-    assert 0 < found.ap < found.ap50
+    assert found == pytest.approx(reference(images, 100), abs=1e-9)
+    assert 0 < found[0] < found[1]
 
 
 # More than 100 objects in an image all count.
@@ -111,33 +130,67 @@ def test_many_objects():
     labels = squares(*corners, side=3, shape=(60, 60))
     image = ScoredImage(labels, labels, np.linspace(0.1, 0.9, len(corners)))
     assert len(corners) == 225
-    assert average_precision([image]).ap == pytest.approx(1)
+    assert average_precision([image])[0] == pytest.approx(1)
     assert reference([image], 100)[0] < 0.5
 
 
-# Run lengths, which may overlap, give the same as the label image that they were made of.
-def test_run_lengths():
-    image = random_image(np.random.default_rng(9), 20, (50, 70))
-    rles = [encode(mask)["counts"] for mask in masks_of(image.predicted)]
-    assert average_precision([ScoredImage(image.truth, rles, image.scores)]) == average_precision([image])
+# Halves of a true object overlap it by exactly 0.5; only one of them is right, the one with the better score.
+@pytest.mark.parametrize("scores", [[0.9, 0.2], [0.2, 0.9], [0.5, 0.5]])
+def test_halves(scores):
+    truth, predicted = squares((0, 0), (8, 8)), squares((0, 0), (8, 8))
+    predicted[0:2, 0:4] = 3
+    images = [ScoredImage(truth, predicted, [scores[0], 0.7, scores[1]])]
+    assert average_precision(images) == pytest.approx(reference(images, 100), abs=1e-9)
 
 
-# Nothing found is 0; nothing to be found has no value.
+# Nothing found is 0, also where there is no answer; nothing to be found has no value.
 def test_empty():
     empty = np.zeros((20, 24), np.uint8)
-    assert average_precision([ScoredImage(squares((0, 0)), empty, [])]) == CocoAP(0, 0, 0)
-    assert average_precision([ScoredImage(empty, squares((0, 0)), [0.5])]) is None
-    assert average_precision([ScoredImage(empty, empty, [])]) is None
-    assert [e.note for e in estimates([ScoredImage(empty, empty, [])])] == ["no true object"] * 3
+    assert average_precision([ScoredImage(squares((0, 0)), empty, [])]) == [0, 0, 0]
+    assert estimate(statistics([RankedImage(3)]), [None])[0].value == 0
+    assert np.isnan(average_precision([ScoredImage(empty, squares((0, 0)), [0.5])])).all()
+    assert np.isnan(average_precision([ScoredImage(empty, empty, [])])).all()
+    told = estimate(statistics([RankedImage(0)]), [None])
+    assert [(e.value, e.note) for e in told] == [(None, "no true object")] * 3
 
 
-# The estimates have the names of the catalogue, and say why they have no interval.
-def test_estimates():
-    image = random_image(np.random.default_rng(1), 20, (50, 70))
-    found, estimated = average_precision([image]), estimates([image])
-    assert [e.name for e in estimated] == [metric.name for metric in COCO_AP]
-    assert [e.value for e in estimated] == [found.ap, found.ap50, found.ap75]
-    assert all((e.low, e.high, e.method, e.n) == (None, None, "", 1) and e.note for e in estimated)
+# A weight of two is an image that is there twice, and one of zero an image that is not there: what the
+# bootstrap draws is what COCO's own library finds of the images that were drawn.
+@pytest.mark.parametrize("weights", [(2, 1, 0, 1), (0, 3, 1, 0), (1, 0, 0, 0)])
+def test_weights_are_images(weights):
+    rng = np.random.default_rng(3)
+    images = [random_image(rng, 20, (50, 60)) for _ in weights]
+    drawn = [image for image, weight in zip(images, weights, strict=True) for _ in range(weight)]
+    found = statistics([rank(*image) for image in images])
+    rows = np.array([weights, np.ones(4)], float)
+    values = [statistic.of_sums(rows @ statistic.features) for statistic in found]
+    assert [value[0] for value in values] == pytest.approx(reference(drawn, 100), abs=1e-9)
+    assert [value[1] for value in values] == pytest.approx(reference(images, 100), abs=1e-9)
+
+
+# The numbers have the names of the catalogue and intervals around them, over images or over clusters of them.
+@pytest.mark.parametrize(("clusters", "method"), [([None] * 12, "bca"), ([*"aabbccddeeff"], "bca-clustered")])
+def test_intervals(clusters, method):
+    rng = np.random.default_rng(1)
+    images = [random_image(rng, 15, (50, 70)) for _ in range(12)]
+    found = estimate(statistics([rank(*image) for image in images]), clusters)
+    assert [e.name for e in found] == [metric.name for metric in COCO_AP]
+    for value, each in zip(average_precision(images), found, strict=True):
+        assert each.value == pytest.approx(value)
+        assert each.low < each.value < each.high
+        assert (each.method, each.n) == (method, 12)
+
+
+# The difference of two models has an interval, and no test: the answers of one are ranked among its own.
+def test_differences():
+    rng = np.random.default_rng(2)
+    images = [random_image(rng, 15, (50, 70)) for _ in range(10)]
+    worse = [rank(image.truth, image.predicted, rng.permutation(image.scores)) for image in images]
+    first, second = statistics([rank(*image) for image in images])[1], statistics(worse)[1]
+    found = compare(first, second, [None] * 10)
+    assert found.estimate.low < found.estimate.value < found.estimate.high
+    assert (found.p_value, found.method) == (None, "")
+    assert compare(first, first, [None] * 10).estimate.value == 0
 
 
 # What does not belong together is refused with a reason.
@@ -147,4 +200,4 @@ def test_estimates():
 )
 def test_refused(predicted, scores, message):
     with pytest.raises(InvalidRequestError, match=message):
-        average_precision([ScoredImage(squares((0, 0)), predicted, scores)])
+        rank(squares((0, 0)), predicted, scores)
