@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class Catalogue:
         task: its task.
         store: where the samples are noted.
         threads: where they are read.
-        known: what was noted before, in the order of the dataset.
+        known: what was noted before.
 
     Raises:
         DatasetChangedError: samples that were noted before are gone.
@@ -53,7 +53,7 @@ class Catalogue:
         task: TaskRecord,
         store: RunStore,
         threads: Executor,
-        known: Sequence[KnownSample],
+        known: Iterable[KnownSample],
     ) -> None:
         self.dataset = dataset
         self.task = task
@@ -61,10 +61,14 @@ class Catalogue:
         self._threads = threads
         self._next = 0
         self._changed = asyncio.Condition()
-        if known and known[-1].position >= len(dataset):
-            raise self._has_changed(f"there are only {len(dataset)} samples left")
-        self._noted = NotedSamples(len(dataset), known)
+        self._noted = NotedSamples(len(dataset), self._there(known))
         self._advance()
+
+    def _there(self, known: Iterable[KnownSample]) -> Iterator[KnownSample]:
+        for sample in known:
+            if sample.position >= len(self.dataset):
+                raise self._has_changed(f"there are only {len(self.dataset)} samples left")
+            yield sample
 
     def __len__(self) -> int:
         """Number of samples listed."""

@@ -114,8 +114,8 @@ class Estimator:
         have = [0] * task.spec.repeats
         if kept is not None:
             for repeat in range(task.spec.repeats):
-                outcomes = self._store.outcomes(kept, info.name, repeat).values()
-                have[repeat] = sum(outcome is not SampleOutcome.FAILED for outcome in outcomes)
+                outcomes = self._store.count_outcomes(kept, info.name, repeat)
+                have[repeat] = outcomes.total() - outcomes[SampleOutcome.FAILED]
         reused = 0
         if spec.reuse_answers:
             earlier = EarlierAnswers(self._store.history, info, self._threads)

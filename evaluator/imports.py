@@ -7,14 +7,16 @@ has a row for each sample and a column with the answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from evaluator.answering import Answer, Identity, ModelChangedError, Question
 from evaluator.datasets.basis import FolderSpec
 from evaluator.datasets.folders import Folder
-from evaluator.datasets.rows import read_table
+from evaluator.datasets.rows import Row, read_table
 from evaluator.datasets.truths import read_labels
 from evaluator.records import Prediction, Sample, TaskKind
 from evaluator.suites import TaskSpec
@@ -26,19 +28,61 @@ ABSTENTIONS = frozenset({"nan", "n/a", "na", "none", "abstained"})
 """Answers, in lower case, that say that there is none."""
 
 
+_PART_BYTES = 1 << 20
+
+
+class NamedAnswers:
+    """The answers of a table by the names of the samples: a dozen bytes for each, beside those of the table.
+
+    Args:
+        rows: of the table.
+        spec: which columns have name and answer.
+
+    Raises:
+        InvalidRequestError: a sample is named twice, with different answers.
+    """
+
+    def __init__(self, rows: Sequence[Row], spec: ImportSpec) -> None:
+        self._rows = rows
+        self._spec = spec
+        hashes = np.fromiter((_hash(row[spec.sample]) for row in rows), np.uint64)
+        self._order = np.argsort(hashes, kind="stable").astype(np.uint32)
+        self._hashes = hashes[self._order]
+        for place in np.flatnonzero(self._hashes[1:] == self._hashes[:-1]):
+            row = rows[int(self._order[place + 1])]
+            if self.find(row[spec.sample]) != row[spec.answer].strip():
+                name = row[spec.sample]
+                raise InvalidRequestError(f"{row.where}: {name!r} has another answer in an earlier row")
+
+    def find(self, name: str) -> str | None:
+        """The answer to a sample, as it stands there; None if the table does not name it."""
+        sought = np.uint64(_hash(name))
+        for place in range(int(np.searchsorted(self._hashes, sought)), len(self._hashes)):
+            if self._hashes[place] != sought:
+                break
+            row = self._rows[int(self._order[place])]
+            if row[self._spec.sample] == name:
+                return row[self._spec.answer].strip()
+        return None
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Imported:
     """The predictions of one model, as its table has them.
 
     Attributes:
         spec: where they come from.
-        answers: name of a sample -> answer, as it stands there.
+        answers: of the samples that it names.
         folder: that paths of label images are relative to.
         digest: SHA-256 of the table.
     """
 
     spec: ImportSpec
-    answers: Mapping[str, str]
+    answers: NamedAnswers
     folder: Folder
     digest: str
 
@@ -47,10 +91,9 @@ class Imported:
 
         A row names a sample by its id, by the path of its image, or by that image's file name.
         """
-        for name in (sample.sample_id, sample.source, PurePosixPath(sample.source).name):
-            if name in self.answers:
-                return self.answers[name]
-        return None
+        names = (sample.sample_id, sample.source, PurePosixPath(sample.source).name)
+        found = (self.answers.find(name) for name in names)
+        return next((answer for answer in found if answer is not None), None)
 
 
 def read_imported(task: TaskSpec, data_dir: Path | None) -> tuple[Imported, ...]:
@@ -72,13 +115,12 @@ def read_imported(task: TaskSpec, data_dir: Path | None) -> tuple[Imported, ...]
 
 
 def _read(spec: ImportSpec, folder: Folder) -> Imported:
-    answers: dict[str, str] = {}
-    for row in read_table(folder, spec.table, {spec.sample, spec.answer}):
-        name, answer = row[spec.sample], row[spec.answer].strip()
-        if answers.setdefault(name, answer) != answer:
-            raise InvalidRequestError(f"{row.where}: {name!r} has another answer in an earlier row")
-    digest = hashlib.sha256(folder.read(spec.table)).hexdigest()
-    return Imported(spec, answers, folder, digest)
+    answers = NamedAnswers(read_table(folder, spec.table, {spec.sample, spec.answer}), spec)
+    with folder.open_file(spec.table) as file:
+        digest = hashlib.sha256()
+        while part := file.read(_PART_BYTES):
+            digest.update(part)
+    return Imported(spec, answers, folder, digest.hexdigest())
 
 
 class ImportedAsker:

@@ -22,6 +22,7 @@ from evaluator.answering import Answer, Answering, Question
 from evaluator.asking import unreadable
 from evaluator.control import Control
 from evaluator.journal import read_mask
+from evaluator.kept import Kept
 from evaluator.pacing import StoppedError
 from evaluator.records import Prediction, Sample, SampleScore
 from evaluator.runs import TaskRecord
@@ -29,7 +30,6 @@ from evaluator.scoring import score
 from evaluator.telemetry import EvaluatorMetrics
 from evaluator.threads import on
 from hooke.masks import write_label_tiff
-from hooke.types import SampleOutcome
 
 
 class Samples(Protocol):
@@ -37,9 +37,6 @@ class Samples(Protocol):
 
     def __len__(self) -> int:
         """How many are listed."""
-
-    def sample_id(self, index: int) -> str | None:
-        """Id of a sample; None if it was not read yet, or is a duplicate."""
 
     async def sample(self, index: int) -> Sample | None:
         """Read a sample; None if it is a duplicate of an earlier one."""
@@ -68,24 +65,14 @@ class Lane:
     """A task with a model, one answer to each sample, and what was known of it when the run was taken up.
 
     Attributes:
-        outcomes: of the predictions on disk, by sample id.
-        scored: ids of the samples whose prediction was scored by the code that runs here.
+        kept: what had become of its samples.
     """
 
     task: TaskRecord
     question: Question
     catalogue: Samples
     asker: Answering
-    outcomes: Mapping[str, SampleOutcome]
-    scored: frozenset[str]
-
-    def answered(self, sample_id: str) -> bool:
-        """True if there is a prediction that stays: only what FAILED is asked for again."""
-        return self.outcomes.get(sample_id, SampleOutcome.FAILED) is not SampleOutcome.FAILED
-
-    def finished(self, sample_id: str) -> bool:
-        """True if nothing is left to do."""
-        return self.answered(sample_id) and sample_id in self.scored
+    kept: Kept
 
 
 class LaneWorker:
@@ -133,29 +120,30 @@ class LaneWorker:
 
     def _nothing_to_do(self, lane: Lane, index: int) -> bool:
         """True if that is known before the sample is read."""
-        sample_id = lane.catalogue.sample_id(index)
-        if sample_id is None:
-            return lane.asker.stopped
-        return lane.finished(sample_id) or (lane.asker.stopped and not lane.answered(sample_id))
+        return lane.kept.finished(index) or (lane.asker.stopped and not lane.kept.answered(index))
 
     async def _finish(self, lane: Lane, index: int) -> None:
         sample = await lane.catalogue.sample(index)
-        if sample is None or lane.finished(sample.sample_id):
+        if sample is None:
             return
-        if lane.answered(sample.sample_id):
+        if not lane.kept.complete:
+            await on(self._threads, lane.kept.look_up, index, sample.sample_id)
+        if lane.kept.finished(index):
+            return
+        if lane.kept.answered(index):
             answer = await on(self._threads, self._recall, lane, sample)
         else:
-            answer = await self._ask(lane, sample)
+            answer = await self._ask(lane, index, sample)
         result = await on(self._threads, score, lane.question.spec, sample, answer.prediction, answer.labels)
         tuned_on = sample.sample_id in lane.question.tuned
         result = replace(result, repeat=lane.question.repeat, tuned_on=tuned_on)
         await asyncio.wrap_future(self._store.add_score(lane.task, result, self._code_tag))
         self._metrics.scored()
 
-    async def _ask(self, lane: Lane, sample: Sample) -> Answer:
+    async def _ask(self, lane: Lane, index: int, sample: Sample) -> Answer:
         """Ask the model, and put what it said on disk before anything else."""
         attempt = 1
-        if sample.sample_id in lane.outcomes:
+        if lane.kept.failed(index):
             failed = await on(self._threads, self._recall, lane, sample)
             attempt = failed.prediction.attempt + 1
         if sample.unreadable:

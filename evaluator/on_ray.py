@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from evaluator.answering import Identity, ModelChangedError, Silence, identity_o
 from evaluator.asking import Asker
 from evaluator.catalogue import Catalogue
 from evaluator.control import Control
+from evaluator.kept import Kept
 from evaluator.lanes import Lane
 from evaluator.pacing import StoppedError
 from evaluator.records import Prediction
@@ -130,24 +132,30 @@ class _Cluster:
     async def list_samples(self, catalogue: Catalogue) -> None:
         """Find out which samples a task has, in their order."""
         count = len(catalogue)
-        unknown = [position for position in range(count) if not catalogue.knows(position)]
+        unknown = (position for position in range(count) if not catalogue.knows(position))
         source = self._source(catalogue.task)
         async with asyncio.TaskGroup() as group:
-            for start in range(0, len(unknown), _SAMPLES):
+            while part := list(islice(unknown, _SAMPLES)):
                 await self._places.acquire()
-                group.create_task(self._look(catalogue, source, unknown[start : start + _SAMPLES]))
+                group.create_task(self._look(catalogue, source, part))
 
     async def go_through(self, lane: Lane) -> None:
         """Give every sample of a lane an outcome."""
-        known = await on(self._threads, self._store.known_samples, lane.task)
-        left = [sample for sample in known if not lane.answered(sample.sample_id)]
+        # Places that were not known when the run was taken up are known by now.
+        count, model, repeat = len(lane.catalogue), lane.question.model, lane.question.repeat
+        kept = await on(self._threads, self._store.kept, lane.task, model, repeat, count, None)
+        left = (
+            sample
+            for sample in self._store.iter_known_samples(lane.task)
+            if not kept.answered(sample.position)
+        )
         async with asyncio.TaskGroup() as group:
-            for start in range(0, len(left), _SAMPLES):
+            while part := await on(self._threads, _part, left):
                 await self._places.acquire()
                 if self._control.stopping:
                     self._places.release()
                     break
-                group.create_task(self._finish(lane, left[start : start + _SAMPLES]))
+                group.create_task(self._finish(lane, part, kept))
 
     async def _look(self, catalogue: Catalogue, source: Source, positions: list[int]) -> None:
         try:
@@ -161,10 +169,10 @@ class _Cluster:
         for position, read in zip(positions, reads, strict=True):
             await catalogue.take(position, read)  # which puts them in order
 
-    async def _finish(self, lane: Lane, samples: list[KnownSample]) -> None:
+    async def _finish(self, lane: Lane, samples: list[KnownSample], kept: Kept) -> None:
         deaths = 0
         try:
-            failed = await on(self._threads, self._failed, lane, samples)
+            failed = await on(self._threads, self._failed, lane, samples, kept)
             while samples:
                 shard = Shard(
                     self._source(lane.task),
@@ -212,14 +220,19 @@ class _Cluster:
         if now != self._identities[model]:
             raise ModelChangedError(model, self._identities[model], now)
 
-    def _failed(self, lane: Lane, samples: list[KnownSample]) -> dict[str, Prediction]:
+    def _failed(self, lane: Lane, samples: list[KnownSample], kept: Kept) -> dict[str, Prediction]:
         model, repeat = lane.question.model, lane.question.repeat
-        ids = [sample.sample_id for sample in samples if sample.sample_id in lane.outcomes]
+        ids = [sample.sample_id for sample in samples if kept.failed(sample.position)]
         return {one: self._store.predictions(lane.task, one, repeat)[model] for one in ids}
 
     def _source(self, task: TaskRecord) -> Source:
         places = [known.number for known in self._prepared.tasks]
         return Source.of(self._prepared.run.spec, places.index(task.number))
+
+
+def _part(samples: Iterator[KnownSample]) -> list[KnownSample]:
+    """The next samples of a shard."""
+    return list(islice(samples, _SAMPLES))
 
 
 async def _each(references: Any) -> AsyncGenerator[Finished, None]:

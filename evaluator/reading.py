@@ -6,6 +6,7 @@ thousand; each holds a connection until it is exhausted or closed.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, select, tu
 from evaluator.claims import CLAIMED
 from evaluator.history import History
 from evaluator.journal import read_predictions
+from evaluator.kept import Kept
 from evaluator.queries import AnySelect, Queries, same
 from evaluator.records import Prediction, SampleRow, SampleScore
 from evaluator.rows import (
@@ -68,7 +70,7 @@ class RunReader:
     """
 
     def __init__(self, engine: Engine, runs_dir: Path, home: str) -> None:
-        self._queries = Queries(engine)
+        self.queries = Queries(engine)
         self.history = History(engine, runs_dir, home)
         """What all runs have had of models."""
         self._runs_dir = runs_dir
@@ -82,7 +84,7 @@ class RunReader:
 
     def get(self, evaluation_id: str) -> RunRecord | None:
         """A run, if it is there."""
-        rows = self._queries.all(select(*RUN_COLUMNS).where(RUNS.c.evaluation_id == evaluation_id))
+        rows = self.queries.all(select(*RUN_COLUMNS).where(RUNS.c.evaluation_id == evaluation_id))
         return read_run(rows[0], self._home) if rows else None
 
     def newest(self, limit: int, before: int | None = None) -> list[RunRecord]:
@@ -90,31 +92,31 @@ class RunReader:
         query = select(*RUN_COLUMNS).order_by(RUNS.c.run.desc()).limit(limit)
         if before is not None:
             query = query.where(RUNS.c.run < before)
-        return [read_run(row, self._home) for row in self._queries.all(query)]
+        return [read_run(row, self._home) for row in self.queries.all(query)]
 
     def unfinished(self) -> list[str]:
         """Ids of the runs that have not ended and whose journals lie here, the oldest first."""
         ended = [state for state in EvaluationState if state.ended]
         query = select(RUNS.c.evaluation_id).where(RUNS.c.state.not_in(ended), RUNS.c.home == self._home)
-        return [row[0] for row in self._queries.all(query.order_by(RUNS.c.run))]
+        return [row[0] for row in self.queries.all(query.order_by(RUNS.c.run))]
 
     @property
     def shared(self) -> bool:
         """True if there may be other evaluators of the same database."""
-        return self._queries.engine.dialect.name == "postgresql"
+        return self.queries.engine.dialect.name == "postgresql"
 
     def claimed(self, evaluation_id: str) -> bool:
         """Whether an evaluator that shares the database, or this one, has claimed a run."""
         if not self.shared:
             return False
-        with self._queries.engine.connect() as connection:
+        with self.queries.engine.connect() as connection:
             return bool(connection.execute(CLAIMED, {"evaluation_id": evaluation_id}).scalar_one())
 
     # Tasks and samples
 
     def tasks(self, evaluation_id: str) -> list[TaskRecord]:
         """The tasks of a run in the order of its suite; empty before it was first opened."""
-        return [read_task(row) for row in self._queries.all(tasks_of(evaluation_id))]
+        return [read_task(row) for row in self.queries.all(tasks_of(evaluation_id))]
 
     def known_samples(self, task: TaskRecord) -> list[KnownSample]:
         """What tells the samples seen so far apart, in the order of the dataset."""
@@ -124,12 +126,12 @@ class RunReader:
         """The same, row by row."""
         columns = (SAMPLES.c.position, SAMPLES.c.sample_id, SAMPLES.c.truth_digest)
         query = select(*columns).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
-        return (KnownSample(*row) for row in self._queries.stream(query))
+        return (KnownSample(*row) for row in self.queries.stream(query))
 
     def count_samples(self, task: TaskRecord) -> int:
         """How many samples were seen so far."""
         query = select(func.count()).select_from(SAMPLES).where(SAMPLES.c.task == task.number)
-        ((count,),) = self._queries.all(query)
+        ((count,),) = self.queries.all(query)
         return int(count)
 
     def samples(self, task: TaskRecord) -> list[SampleRow]:
@@ -139,14 +141,16 @@ class RunReader:
     def iter_samples(self, task: TaskRecord) -> Iterator[SampleRow]:
         """The same, row by row."""
         query = select(*SAMPLE_COLUMNS).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
-        return (read_sample(row) for row in self._queries.stream(query))
+        return (read_sample(row) for row in self.queries.stream(query))
 
     # Predictions
 
-    def outcomes(self, task: TaskRecord, model: str, repeat: int = 0) -> dict[str, SampleOutcome]:
-        """Sample id -> outcome of every prediction of a model."""
-        query = select(P.sample_id, P.outcome).where(*_of(PREDICTIONS, task, model, repeat))
-        return {sample_id: SampleOutcome(outcome) for sample_id, outcome in self._queries.stream(query)}
+    def count_outcomes(self, task: TaskRecord, model: str, repeat: int = 0) -> Counter[SampleOutcome]:
+        """How many predictions of a model ended in which way."""
+        query = (
+            select(P.outcome, func.count()).where(*_of(PREDICTIONS, task, model, repeat)).group_by(P.outcome)
+        )
+        return Counter({SampleOutcome(outcome): count for outcome, count in self.queries.all(query)})
 
     def iter_outcomes(self, task: TaskRecord, model: str, repeat: int = 0) -> Iterator[KnownOutcome]:
         """What became of the samples that a model has predicted, in the order of the dataset, row by row."""
@@ -157,19 +161,38 @@ class RunReader:
             .where(SAMPLES.c.task == task.number, *_of(PREDICTIONS, task, model, repeat))
             .order_by(SAMPLES.c.position)
         )
-        for position, sample_id, outcome, code_tag in self._queries.stream(query):
+        for position, sample_id, outcome, code_tag in self.queries.stream(query):
             yield KnownOutcome(position, sample_id, SampleOutcome(outcome), code_tag)
+
+    def kept(self, task: TaskRecord, model: str, repeat: int, count: int, code_tag: str | None) -> Kept:
+        """What became of the samples of a task, which lists so many; see `Kept`."""
+        outcomes = self.iter_outcomes(task, model, repeat)
+        find = functools.partial(self._outcome, task, model, repeat)
+        return Kept(count, outcomes, code_tag, find, self.count_outcomes(task, model, repeat).total())
+
+    def _outcome(
+        self, task: TaskRecord, model: str, repeat: int, position: int, sample_id: str
+    ) -> KnownOutcome | None:
+        query = (
+            select(P.outcome, S.code_tag)
+            .select_from(PREDICTIONS)
+            .outerjoin(SCORES, same(PREDICTIONS, SCORES, "task", "sample_id", "model", "repeat"))
+            .where(*_of(PREDICTIONS, task, model, repeat), P.sample_id == sample_id)
+        )
+        for outcome, code_tag in self.queries.all(query):
+            return KnownOutcome(position, sample_id, SampleOutcome(outcome), code_tag)
+        return None
 
     def iter_latencies(self, task: TaskRecord, model: str) -> Iterator[float]:
         """Seconds from sending to answer, of the samples with an answer; each repeat is one."""
         query = select(P.latency_s).where(
             P.task == task.number, P.model == model, P.outcome != SampleOutcome.FAILED
         )
-        return (row[0] for row in self._queries.stream(query))
+        return (row[0] for row in self.queries.stream(query))
 
     def predictions(self, task: TaskRecord, sample_id: str, repeat: int = 0) -> dict[str, Prediction]:
         """Model -> prediction of one sample."""
-        places = self._queries.all(_PREDICTIONS, task=task.number, sample_id=sample_id, repeat=repeat)
+        places = self.queries.all(_PREDICTIONS, task=task.number, sample_id=sample_id, repeat=repeat)
         read = read_predictions(self.folder(task.evaluation_id), [(row[0], row[1]) for row in places])
         return {prediction.model: prediction for prediction in read}
 
@@ -190,7 +213,7 @@ class RunReader:
         )
         if task is not None:
             query = query.where(P.task == task.number)
-        places = [(row[0], row[1]) for row in self._queries.all(query)]
+        places = [(row[0], row[1]) for row in self.queries.all(query)]
         predictions = read_predictions(self.folder(evaluation_id), places)
         return predictions[0] if predictions else None
 
@@ -203,7 +226,7 @@ class RunReader:
             .where(RUNS.c.evaluation_id == evaluation_id, P.cost_micro_usd.is_not(None))
             .group_by(P.model)
         )
-        return {model: int(cost) for model, cost in self._queries.all(query)}
+        return {model: int(cost) for model, cost in self.queries.all(query)}
 
     def spent(self, evaluation_id: str) -> int:
         """Millionths of a US dollar that the answers of a run have cost, as far as prices are known."""
@@ -213,7 +236,7 @@ class RunReader:
             .join(RUNS, RUNS.c.run == TASKS.c.run)
             .where(RUNS.c.evaluation_id == evaluation_id, TASKS.c.ordinal.is_not(None))
         )
-        ((spent,),) = self._queries.all(query)
+        ((spent,),) = self.queries.all(query)
         return int(spent or 0)
 
     def failure_reasons(self, task: TaskRecord) -> Counter[str]:
@@ -223,14 +246,14 @@ class RunReader:
             .where(P.task == task.number, P.outcome == SampleOutcome.FAILED)
             .group_by(P.error_reason)
         )
-        return Counter(dict(iter(self._queries.all(query))))
+        return Counter(dict(iter(self.queries.all(query))))
 
     # Scores
 
     def scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> list[SampleScore]:
         """Every score of a model in a task, in no order; of one repeat or, if that is None, of all."""
         query = select(S.score).where(*_of(SCORES, task, model, repeat))
-        return [read_score(row[0]) for row in self._queries.stream(query)]
+        return [read_score(row[0]) for row in self.queries.stream(query)]
 
     def iter_scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> Iterator[SampleScore]:
         """The same in the order of the dataset, row by row; the repeats of a sample follow each other."""
@@ -240,7 +263,7 @@ class RunReader:
             .where(SAMPLES.c.task == task.number, *_of(SCORES, task, model, repeat))
             .order_by(SAMPLES.c.position, S.repeat)
         )
-        return (read_score(row[0]) for row in self._queries.stream(query))
+        return (read_score(row[0]) for row in self.queries.stream(query))
 
     def iter_answers(
         self, task: TaskRecord, model: str, repeats: int = 1
@@ -258,7 +281,7 @@ class RunReader:
             .where(SAMPLES.c.task == task.number, *_of(SCORES, task, model, None), S.repeat < repeats)
             .order_by(SAMPLES.c.position, S.repeat)
         )
-        for *sample, score in self._queries.stream(query):
+        for *sample, score in self.queries.stream(query):
             yield read_sample(sample), read_score(score)
 
     def iter_results(self, task: TaskRecord) -> Iterator[Results]:
@@ -269,7 +292,7 @@ class RunReader:
         """
         after = -1
         while True:
-            samples = self._queries.all(
+            samples = self.queries.all(
                 select(*SAMPLE_COLUMNS)
                 .where(SAMPLES.c.task == task.number, SAMPLES.c.position > after)
                 .order_by(SAMPLES.c.position)
@@ -287,7 +310,7 @@ class RunReader:
         self, task: TaskRecord, first: int, last: int
     ) -> Mapping[str, Mapping[str, tuple[SampleScore, Prediction]]]:
         """Sample id -> model -> first score and prediction, of the samples from one place to another."""
-        found = self._queries.all(
+        found = self.queries.all(
             select(S.score, P.offset, P.length)
             .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
             .join(PREDICTIONS, same(SCORES, PREDICTIONS, "task", "sample_id", "model", "repeat"))
@@ -300,11 +323,6 @@ class RunReader:
             score = read_score(text)
             answers.setdefault(score.sample_id, {})[score.model] = (score, prediction)
         return answers
-
-    def scored(self, task: TaskRecord, model: str, code_tag: str, repeat: int = 0) -> frozenset[str]:
-        """Ids of the samples whose present prediction was scored by this code."""
-        query = select(S.sample_id).where(*_of(SCORES, task, model, repeat), S.code_tag == code_tag)
-        return frozenset(row[0] for row in self._queries.stream(query))
 
     def placed_scores(
         self, task: TaskRecord, model: str, after: Place | None, limit: int
@@ -332,7 +350,7 @@ class RunReader:
             query = query.where(SAMPLES.c.position >= after.position, place > (after.position, after.model))
         if model:
             query = query.where(S.model == model)
-        for position, row_model, score in self._queries.all(query):
+        for position, row_model, score in self.queries.all(query):
             yield PlacedScore(Place(task.ordinal, position, row_model), read_score(score))
 
     # The whole
@@ -347,7 +365,7 @@ class RunReader:
                 .group_by(S.model, S.repeat, S.outcome)
             )
             counts: Counter[tuple[str, str]] = Counter()
-            for model, repeat, outcome, count in self._queries.all(query):
+            for model, repeat, outcome, count in self.queries.all(query):
                 if repeat < task.answers_of(model):
                     counts[model, outcome] += count
             for model in task.models:

@@ -214,9 +214,12 @@ class Runner:
     async def _lanes(self, prepared: Prepared, control: Control) -> list[Lane]:
         askers = await self._askers(prepared, control)
         lanes = []
+        tag = prepared.code_tag if prepared.run.spec.asks_models else None  # else everything is scored anew
         for task, opened in zip(prepared.tasks, prepared.opened, strict=True):
-            known = await on(self._threads, self._store.known_samples, task)
-            catalogue = Catalogue(opened.dataset, task, self._store, self._threads, known)
+            known = self._store.iter_known_samples(task)
+            catalogue = await on(
+                self._threads, Catalogue, opened.dataset, task, self._store, self._threads, known
+            )
             tables = {table.spec.model: table for table in opened.imported}
             for model in task.models:
                 asker: Answering = askers.get(model, Silence())
@@ -234,18 +237,13 @@ class Runner:
                         ),
                         catalogue,
                         asker,
-                        outcomes=await on(self._threads, self._store.outcomes, task, model, repeat),
-                        scored=await self._scored(prepared, task, model, repeat),
+                        kept=await on(
+                            self._threads, self._store.kept, task, model, repeat, len(opened.dataset), tag
+                        ),
                     )
                     for repeat in range(opened.spec.answers_of(model))
                 ]
         return lanes
-
-    async def _scored(self, prepared: Prepared, task: TaskRecord, model: str, repeat: int) -> frozenset[str]:
-        """Samples whose score stays as it is."""
-        if not prepared.run.spec.asks_models:
-            return frozenset()
-        return await on(self._threads, self._store.scored, task, model, prepared.code_tag, repeat)
 
     async def _askers(self, prepared: Prepared, control: Control) -> Mapping[str, Asker]:
         """What asks each model that is to be asked."""

@@ -22,16 +22,18 @@ from evaluator.answering import Question
 from evaluator.asking import Asker
 from evaluator.catalogue import DatasetChangedError, ReadSample, read_sample
 from evaluator.control import Control
+from evaluator.kept import Kept
 from evaluator.lanes import Lane, LaneWorker
 from evaluator.preparing import OpenTask, data_dir_of, open_task, suite_of
 from evaluator.records import Prediction, Sample, SampleScore, Truth
 from evaluator.runner import Limits, innermost
-from evaluator.runs import KnownSample, RunSpec, TaskRecord
+from evaluator.runs import KnownOutcome, KnownSample, RunSpec, TaskRecord
 from evaluator.sharing import Lines
 from evaluator.telemetry import EvaluatorMetrics
 from evaluator.threads import on
 from hooke import AsyncClient, Tls
 from hooke.errors import InternalError
+from hooke.types import SampleOutcome
 
 T = TypeVar("T")
 
@@ -155,8 +157,7 @@ async def _go_through(
             Question(opened.spec, shard.model, opened.examples, shard.repeat),
             _ShardSamples(opened, shard, threads),
             Asker(client, share, site.limits.call_timeout_s, None, None, None),
-            outcomes={sample_id: failed.outcome for sample_id, failed in shard.failed.items()},
-            scored=frozenset(),
+            kept=Kept(len(shard.samples), _failures(shard), None),
         )
         outbox, unheard = _Outbox(shard, done), EvaluatorMetrics()
         worker = LaneWorker(outbox, threads, site.limits.samples_in_memory, site.code_tag, unheard)
@@ -164,6 +165,13 @@ async def _go_through(
             await worker.go_through(lane, control)
         finally:
             await client.close()
+
+
+def _failures(shard: Shard) -> Iterator[KnownOutcome]:
+    """What became of the samples that were asked before, at their places in the shard."""
+    for place, sample in enumerate(shard.samples):
+        if sample.sample_id in shard.failed:
+            yield KnownOutcome(place, sample.sample_id, SampleOutcome.FAILED, None)
 
 
 class _ShardSamples:
@@ -177,10 +185,6 @@ class _ShardSamples:
     def __len__(self) -> int:
         """How many there are."""
         return len(self._known)
-
-    def sample_id(self, index: int) -> str:
-        """Id of a sample."""
-        return self._known[index].sample_id
 
     async def sample(self, index: int) -> Sample:
         """Read a sample. Raises DatasetChangedError where it is not the one that was found before."""

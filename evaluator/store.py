@@ -93,7 +93,7 @@ class RunStore(RunReader):
     def close(self) -> None:
         """Finish what is being written, and let go of the folder and of what was claimed."""
         self._writer.close()
-        self._queries.engine.dispose()
+        self.queries.engine.dispose()
         self._runs_folder.close()
 
     # Runs
@@ -272,8 +272,8 @@ class RunStore(RunReader):
             self._index(connection, evaluation_id)
             self._writer.close_journal(evaluation_id)
 
-        for (evaluation_id,) in self._queries.all(select(RUNS.c.evaluation_id)):
+        for (evaluation_id,) in self.queries.all(select(RUNS.c.evaluation_id)):
             if (self.folder(evaluation_id) / JOURNAL).is_file():
                 index = functools.partial(statement, evaluation_id=evaluation_id)
                 self._writer.execute(None, index).result()
-        database.filled(self._queries.engine)
+        database.filled(self.queries.engine)

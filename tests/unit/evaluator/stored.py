@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Table, select
+
 from evaluator.records import Prediction, SampleScore
 from evaluator.runs import RunSpec, TaskPlan, TaskRecord
+from evaluator.schema import PREDICTIONS, SCORES
 from evaluator.store import RunStore
 from hooke.types import SampleOutcome
 
@@ -38,6 +41,24 @@ def score(
 ) -> SampleScore:
     fields = {"metrics": {"error": 2.0}, "answer": "3", "truth": "1", **changes}
     return SampleScore("nuclei", model, sample_id, outcome, **fields)
+
+
+def outcomes_of(
+    store: RunStore, task: TaskRecord, model: str = "classical", repeat: int = 0
+) -> dict[str, SampleOutcome]:
+    """Sample id -> outcome of the predictions that the database has."""
+    rows = _rows(store, PREDICTIONS, task, model, repeat)
+    return {row.sample_id: SampleOutcome(row.outcome) for row in rows}
+
+
+def scored_by(store: RunStore, task: TaskRecord, model: str, code_tag: str, repeat: int = 0) -> set[str]:
+    """Ids of the samples whose prediction was scored by this code."""
+    return {row.sample_id for row in _rows(store, SCORES, task, model, repeat) if row.code_tag == code_tag}
+
+
+def _rows(store: RunStore, table: Table, task: TaskRecord, model: str, repeat: int) -> list[Any]:
+    of_model = (table.c.task == task.number, table.c.model == model, table.c.repeat == repeat)
+    return store.queries.all(select(table).where(*of_model))
 
 
 def journal_of(store: RunStore) -> Path:

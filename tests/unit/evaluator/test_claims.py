@@ -18,9 +18,10 @@ from evaluator.claims import RunTakenError
 from evaluator.runs import RunSpec
 from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
-from tests.unit.evaluator.stored import PLAN, RUN, TAG, WAIT_S, answer, opened, score
+from tests.unit.evaluator.stored import PLAN, RUN, TAG, WAIT_S, answer, opened, outcomes_of, score
 
 pytestmark = pytest.mark.slow  # starts PostgreSQL
+
 
 @pytest.fixture
 def other(tmp_path: Path, postgres_url: SecretStr) -> Iterator[RunStore]:
@@ -77,7 +78,7 @@ def test_one_at_a_time(store: RunStore, other: RunStore) -> None:
     assert not other.claim(RUN).result(WAIT_S)
     store.give_back(RUN).result(WAIT_S)
     assert not other.claimed(RUN)
-    assert set(other.outcomes(opened(other), "classical")) == {"s1"}
+    assert set(outcomes_of(other, opened(other), "classical")) == {"s1"}
     assert not store.claim(RUN).result(WAIT_S)
 
 
@@ -109,7 +110,7 @@ def test_killed_evaluator_lets_go(tmp_path: Path, postgres_url: SecretStr, store
     process.wait()
     process.stdout.close()
     until(lambda: store.claim(RUN).result(WAIT_S))
-    assert store.outcomes(opened(store), "classical") == {"s1": SampleOutcome.SCORED}
+    assert outcomes_of(store, opened(store), "classical") == {"s1": SampleOutcome.SCORED}
 
 
 # A run whose journal lies in another folder is listed and read, but is not taken up here.
@@ -139,7 +140,7 @@ def test_broken_connection(postgres_url: SecretStr, store: RunStore, other: RunS
     pending = [store.add_prediction(task, answer(f"s{number}"), None) for number in range(2, 20)]
     for future in pending:
         future.result(WAIT_S)
-    assert len(store.outcomes(task, "classical")) == 19
+    assert len(outcomes_of(store, task, "classical")) == 19
     assert not other.claim(RUN).result(WAIT_S)
 
 

@@ -9,7 +9,18 @@ from evaluator.records import SampleRow
 from evaluator.runs import KnownOutcome, RunSpec, TaskPlan
 from evaluator.store import RunStore
 from hooke.types import SampleOutcome
-from tests.unit.evaluator.stored import PLAN, RUN, TAG, WAIT_S, answer, failure, opened, score
+from tests.unit.evaluator.stored import (
+    PLAN,
+    RUN,
+    TAG,
+    WAIT_S,
+    answer,
+    failure,
+    opened,
+    outcomes_of,
+    score,
+    scored_by,
+)
 
 IDENTITY: dict[str, Any] = {"provenance": {"model_version": "1", "weights_digest": None}}
 
@@ -27,7 +38,11 @@ def test_repeats_are_apart(store: RunStore) -> None:
     assert [prediction.count for prediction in found] == [0, 1, 9]
     masks = [(store.folder(RUN) / (prediction.mask_file or "")).read_bytes() for prediction in found]
     assert masks == [b"mask 0", b"mask 1", b"mask 9"]
-    assert [store.scored(task, "classical", TAG, repeat) for repeat in range(3)] == [{"s1"}, {"s1"}, set()]
+    assert [scored_by(store, task, "classical", TAG, repeat) for repeat in range(3)] == [
+        {"s1"},
+        {"s1"},
+        set(),
+    ]
     assert [s.answer for s in store.scores(task, "classical")] == ["0"]
     assert [s.repeat for s in store.iter_scores(task, "classical", repeat=None)] == [0, 1]
     record = store.get(RUN)
@@ -95,8 +110,8 @@ def test_growing_keeps_everything(store: RunStore) -> None:
     cells, nuclei = store.open(RUN, ["classical", "sam"], plans).result(WAIT_S)
     assert (nuclei.number, nuclei.sample_count, nuclei.ordinal) == (task.number, 1, 1)
     assert cells.sample_count is None
-    assert store.outcomes(nuclei, "classical") == {"s1": SampleOutcome.SCORED}
-    assert store.scored(nuclei, "classical", TAG) == {"s1"}
+    assert outcomes_of(store, nuclei, "classical") == {"s1": SampleOutcome.SCORED}
+    assert scored_by(store, nuclei, "classical", TAG) == {"s1"}
     assert [known.sample_id for known in store.known_samples(nuclei)] == ["s1"]
     store.add_prediction(nuclei, answer("s1", model="sam"), None)
     store.add_score(nuclei, score("s1", model="sam"), TAG).result(WAIT_S)
@@ -134,7 +149,7 @@ def test_row_by_row(store: RunStore) -> None:
         KnownOutcome(0, f"s{count:04}", SampleOutcome.SCORED, None),
         KnownOutcome(1, f"s{count - 1:04}", SampleOutcome.SCORED, TAG),
     ]
-    assert {known.sample_id: known.outcome for known in outcomes} == store.outcomes(task, "classical")
+    assert {known.sample_id: known.outcome for known in outcomes} == outcomes_of(store, task, "classical")
 
 
 # Who stops reading in the middle, or writes meanwhile, disturbs nobody.

@@ -21,7 +21,18 @@ from evaluator.runs import Place, RunSpec, TaskPlan
 from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
 from tests.postgres import Postgres
-from tests.unit.evaluator.stored import RUN, TAG, WAIT_S, answer, failure, journal_of, opened, score
+from tests.unit.evaluator.stored import (
+    RUN,
+    TAG,
+    WAIT_S,
+    answer,
+    failure,
+    journal_of,
+    opened,
+    outcomes_of,
+    score,
+    scored_by,
+)
 
 
 # A prediction comes back from disk with everything that was in it.
@@ -66,8 +77,8 @@ def test_last_prediction_wins(store: RunStore) -> None:
     store.add_prediction(task, failure("s1", "UPSTREAM_FAILED"), None).result(WAIT_S)
     store.add_score(task, score("s1", SampleOutcome.FAILED), TAG).result(WAIT_S)
     store.add_prediction(task, answer("s1", count=7, attempt=2), None).result(WAIT_S)
-    assert store.outcomes(task, "classical") == {"s1": SampleOutcome.SCORED}
-    assert store.scored(task, "classical", TAG) == set()
+    assert outcomes_of(store, task, "classical") == {"s1": SampleOutcome.SCORED}
+    assert scored_by(store, task, "classical", TAG) == set()
     assert store.predictions(task, "s1")["classical"].count == 7
     assert len(journal_of(store).read_text().splitlines()) == 2
 
@@ -83,7 +94,7 @@ def test_torn_line_is_dropped(store: RunStore, kept_bytes: int) -> None:
     lines = journal_of(store).read_bytes().splitlines(keepends=True)
     journal_of(store).write_bytes(lines[0] + lines[1] + lines[2][:kept_bytes])
     task = opened(store)
-    assert set(store.outcomes(task, "classical")) == {"s1", "s2"}
+    assert set(outcomes_of(store, task, "classical")) == {"s1", "s2"}
     assert journal_of(store).read_bytes() == lines[0] + lines[1]
     store.add_prediction(task, answer("s3", count=9), None).result(WAIT_S)
     assert store.predictions(task, "s3")["classical"].count == 9
@@ -101,7 +112,7 @@ def test_zeros_after_the_last_line_are_dropped(store: RunStore) -> None:
     store.release(RUN).result(WAIT_S)
     sound = journal_of(store).read_bytes()
     journal_of(store).write_bytes(sound + b"\0" * 4096)
-    assert set(store.outcomes(opened(store), "classical")) == {"s1"}
+    assert set(outcomes_of(store, opened(store), "classical")) == {"s1"}
     assert journal_of(store).read_bytes() == sound
 
 
@@ -114,7 +125,7 @@ def test_damage_in_the_middle_costs_one_sample(store: RunStore) -> None:
     lines = journal_of(store).read_bytes().splitlines(keepends=True)
     journal_of(store).write_bytes(lines[0] + b"?" * (len(lines[1]) - 1) + b"\n" + lines[2])
     task = opened(store)
-    assert set(store.outcomes(task, "classical")) == {"s1", "s3"}
+    assert set(outcomes_of(store, task, "classical")) == {"s1", "s3"}
     assert store.predictions(task, "s3")["classical"].count == 5
 
 
@@ -132,7 +143,7 @@ def test_index_is_made_again(tmp_path: Path, url: SecretStr | None, request: pyt
         url = SecretStr(server.url(server.new_database()))
     store = RunStore(tmp_path, url)
     task = opened(store)
-    assert len(store.outcomes(task, "classical")) == 20
+    assert len(outcomes_of(store, task, "classical")) == 20
     assert store.predictions(task, "s13")["classical"].count == 13
     store.close()
 
@@ -150,8 +161,8 @@ def test_score_of_a_replaced_prediction_is_dropped_on_recovery(store: RunStore) 
     with journal_of(store).open("a") as journal:
         journal.write(json.dumps({**first, "outcome": "scored", "count": 4}) + "\n")
     task = opened(store)
-    assert store.outcomes(task, "classical")["s1"] is SampleOutcome.SCORED
-    assert store.scored(task, "classical", TAG) == {"s2"}
+    assert outcomes_of(store, task, "classical")["s1"] is SampleOutcome.SCORED
+    assert scored_by(store, task, "classical", TAG) == {"s2"}
 
 
 # A task whose definition changed starts anew; what was answered to the old one counts again if it returns.
@@ -159,9 +170,9 @@ def test_predictions_belong_to_the_digest_of_their_task(store: RunStore) -> None
     task = opened(store)
     store.add_prediction(task, answer("s1"), None).result(WAIT_S)
     changed = opened(store, TaskPlan("nuclei", "e" * 64, ("classical",)))
-    assert store.outcomes(changed, "classical") == {}
+    assert outcomes_of(store, changed, "classical") == {}
     assert [task.digest for task in store.tasks(RUN)] == ["e" * 64]
-    assert set(store.outcomes(opened(store), "classical")) == {"s1"}
+    assert set(outcomes_of(store, opened(store), "classical")) == {"s1"}
 
 
 # Creating twice gives the run that is there, whatever the second call says.
@@ -245,7 +256,7 @@ def test_unwritable_prediction(store: RunStore) -> None:
     with pytest.raises(TypeError):
         store.add_prediction(task, answer("s1", provenance={"model": object()}), None).result(WAIT_S)
     store.add_prediction(task, answer("s2"), None).result(WAIT_S)
-    assert set(store.outcomes(task, "classical")) == {"s2"}
+    assert set(outcomes_of(store, task, "classical")) == {"s2"}
 
 
 # What the database refuses fails for whoever wrote it, and for none of those whose writes came with it.
@@ -258,7 +269,7 @@ def test_refused_write(store: RunStore) -> None:
         refused.result(WAIT_S)
     for future in (*before, *after):
         future.result(WAIT_S)
-    assert len(store.outcomes(task, "classical")) == 40
+    assert len(outcomes_of(store, task, "classical")) == 40
 
 
 # Writes of one sample take effect in the order in which they were handed in, however many come at once.
@@ -273,7 +284,7 @@ def test_order_within_a_batch(store: RunStore) -> None:
     for write in writes:
         write.result(WAIT_S)
     assert [found.sample_id for found in store.scores(task, "classical")] == ["s2"]
-    assert store.scored(task, "classical", TAG) == {"s2"}
+    assert scored_by(store, task, "classical", TAG) == {"s2"}
     assert not store.failure_reasons(task)
 
 
@@ -293,7 +304,7 @@ def test_full_disk(store: RunStore) -> None:
         signal.signal(signal.SIGXFSZ, ignored)
     assert journal_of(store).stat().st_size == size
     store.add_prediction(task, answer("s3"), None).result(WAIT_S)
-    assert set(store.outcomes(task, "classical")) == {"s1", "s3"}
+    assert set(outcomes_of(store, task, "classical")) == {"s1", "s3"}
 
 
 # Killed at any moment, every prediction whose write was acknowledged is there afterwards, with its mask.
@@ -338,7 +349,7 @@ def test_kill_loses_nothing_acknowledged(tmp_path: Path, url: SecretStr | None, 
     process.stdout.close()
     store = RunStore(tmp_path, url)
     task = opened(store)
-    outcomes = store.outcomes(task, "classical")
+    outcomes = outcomes_of(store, task, "classical")
     assert set(acknowledged) <= set(outcomes)
     for sample_id in outcomes:
         prediction = store.predictions(task, sample_id)["classical"]
