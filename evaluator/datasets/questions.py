@@ -27,11 +27,11 @@ ABSENT = frozenset({"", "none", "null", "nan", "[]"})
 def list_items(spec: QuestionsSpec, folder: Folder) -> Chosen:
     """List the rows, in the order of the table; the questions about an image are a cluster by default."""
     columns = (spec.question, spec.answer, spec.options, spec.correct_index)
-    needed = {name for text in (*spec.image, spec.ask or "") for name in names_in(text)}
+    needed = {name for text in (*spec.image, spec.ask or "", spec.unit) for name in names_in(text)}
     needed |= {name for name in columns if name is not None} | {*spec.slices, *given(spec.cluster)}
     if isinstance(spec.tolerance, str):
         needed.add(spec.tolerance)
-    rows = read_table(folder, spec.table, needed)
+    rows = read_table(folder, spec.table, needed, spec.member)
     places = (place for place, row in enumerate(rows) if _item(spec, folder, row) is not None)
 
     def make(row: Row) -> Item:
@@ -85,8 +85,9 @@ def _expected(spec: QuestionsSpec, row: Row, options: tuple[str, ...]) -> Expect
         return ExpectedAnswer(AnswerKind.CHOICE, (answer,))
     number = _number(answer)
     if number is not None:
-        kind = AnswerKind.QUANTITY if spec.unit else AnswerKind.NUMBER
-        return ExpectedAnswer(kind, number=number, unit=spec.unit, tolerance=_tolerance(spec, row))
+        unit = fill(spec.unit, row.values).strip()
+        kind = AnswerKind.QUANTITY if unit else AnswerKind.NUMBER
+        return ExpectedAnswer(kind, number=number, unit=unit, tolerance=_tolerance(spec, row))
     if not answer:
         raise InvalidRequestError(f"{row.where}: there is no answer")
     return ExpectedAnswer(AnswerKind.TEXT, tuple(answer.splitlines()))

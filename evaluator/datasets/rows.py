@@ -1,4 +1,4 @@
-"""Tables that come with data: CSV with a header, JSON Lines, or a JSON array of objects."""
+"""Tables that come with data: CSV with a header, JSON Lines, or objects in a JSON file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Row:
         return self.values[column]
 
 
-def read_table(folder: Folder, table: str, needed: Iterable[str]) -> Sequence[Row]:
+def read_table(folder: Folder, table: str, needed: Iterable[str], member: str | None = None) -> Sequence[Row]:
     """Open a table; its rows are read as they are asked for, in its order.
 
     Args:
@@ -38,6 +38,8 @@ def read_table(folder: Folder, table: str, needed: Iterable[str]) -> Sequence[Ro
         table: its path below; `.jsonl` is read as JSON Lines, `.json` as an array (which is kept in memory),
             everything else as CSV.
         needed: columns that every row must have; reading one that lacks any raises InvalidRequestError.
+        member: of a `.json` that holds an object, the member with the rows: an array, or an object of
+            objects, whose names are then the column "key".
 
     Raises:
         InvalidRequestError: it is missing, or is no table.
@@ -45,7 +47,9 @@ def read_table(folder: Folder, table: str, needed: Iterable[str]) -> Sequence[Ro
     if table not in folder.file_set:
         raise folder.expected(f"the table {table}")
     if table.endswith(".json"):
-        return _read_array(folder, table, frozenset(needed))
+        return _read_json(folder, table, frozenset(needed), member)
+    if member is not None:
+        raise _no_table(folder, table, ValueError(f"only a .json can have a member {member!r}"))
     return Table(folder, table, frozenset(needed))
 
 
@@ -136,10 +140,16 @@ def _json_lines(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
         start += len(line)
 
 
-def _read_array(folder: Folder, path: str, needed: frozenset[str]) -> Sequence[Row]:
+def _read_json(folder: Folder, path: str, needed: frozenset[str], member: str | None) -> Sequence[Row]:
     try:
         found = json.loads(folder.read(path).removeprefix(_BYTE_ORDER_MARK))
-        objects = [_object(value) for value in found] if isinstance(found, list) else [_object(None)]
+        if member is not None:
+            found = _object(found).get(member)
+            if isinstance(found, dict):
+                found = [{"key": key, **_object(value)} for key, value in found.items()]
+        if not isinstance(found, list):
+            raise ValueError("it must hold objects" if member is None else f"it has no rows as {member!r}")
+        objects = [_object(value) for value in found]
     except ValueError as error:
         raise _no_table(folder, path, error) from error
     return [

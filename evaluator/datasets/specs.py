@@ -205,6 +205,8 @@ class QuestionsSpec(NamedPartsSpec):
 
     Attributes:
         table: path of the file.
+        member: of a JSON file that is an object, the member that has the rows: a list of objects, or objects
+            by their names, which are then the column "key". Absent: the file is the list.
         image: path of an image, as in `TableSpec.image`.
         question: the column with the question.
         ask: one question for all rows instead; columns stand in braces, as "How large are the {kind}?".
@@ -212,7 +214,7 @@ class QuestionsSpec(NamedPartsSpec):
         options: the column with the options of a choice, as a list in JSON or Python; a row without any is no
             choice.
         correct_index: the column with the place of the right option, from 0, instead of `answer`.
-        unit: of every answer that is a number, for example "um"; empty: numbers have none.
+        unit: of answers that are numbers, for example "um", or a column in braces; empty: numbers have none.
         tolerance: how far off a number may be, as a part of it; a column, or one number for all rows.
         skip_missing: leave rows without an image file out, instead of refusing the table.
     """
@@ -220,6 +222,7 @@ class QuestionsSpec(NamedPartsSpec):
     kinds = frozenset({VQA})
     loader: Literal["questions"]
     table: str
+    member: str | None = Field(default=None, exclude_if=is_absent)
     image: OneOrSeveral
     question: str | None = None
     ask: str | None = None

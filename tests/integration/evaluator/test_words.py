@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -114,6 +115,10 @@ def paper_data(root: Path) -> None:
     _jpeg(sizes / "one.jpg", noise)
     columns = "filename,kind,ground_truth_um,ChatGPT_um,LLaVA_um,Gemini_um"
     (supplement / "vqa_t2_size_results.csv").write_text(f"{columns}\none.jpg,fibers,24,6,10,0.024\n")
+    bar = {"value": 0.2, "unit": "\u00b5m", "magnification": 234190}
+    (supplement / "TRUTH.json").write_text(json.dumps({"note": "", "scale_bar": {"bars/L2_one.jpg": bar}}))
+    (supplement / "bars").mkdir()
+    _jpeg(supplement / "bars" / "L2_one.jpg", noise)
     series = SeriesSpec(images=2, seed=1, width_px=64, height_px=64, diameter_px=8, count_min=1, count_max=4)
     write_bbbc005_layout(root / "bbbc005", series)
 
@@ -130,6 +135,10 @@ async def test_the_suite_of_the_paper(tmp_path: Path) -> None:
         asked = task.turns[-1].text
         if "mean size" in asked:
             return "Answer: 24000 nm"
+        if "scale bar" in asked:
+            return "Answer: 200 nm"
+        if "magnification" in asked:
+            return "Answer: 234,000"
         return "3" if "classes" in asked else "Count: 4"
 
     async with (
@@ -158,7 +167,12 @@ async def test_the_suite_of_the_paper(tmp_path: Path) -> None:
             ("mean-size", "chatgpt-published"): 1,
             ("mean-size", "llava-published"): 1,
             ("mean-size", "gemini-published"): 1,
+            ("scale-bar", "fake-words"): 1,
+            ("magnification", "fake-words"): 1,
         }
+        for task in ("scale-bar", "magnification"):
+            (printed,) = await lab.results(evaluation, task=task)
+            assert printed.metrics["correct"] == 1, printed
         results = await lab.results(evaluation, task="sem-classification", model="fake-words")
         assert {result.answer for result in results} == {"coated films"}
         counted = await lab.results(evaluation, task="fibre-counting", model="fake-words")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -104,3 +105,46 @@ def test_real_questions(real_data: Path) -> None:
     sizes = [sample.truth.answer for sample in open_dataset(size.dataset, real_data, TaskKind.VQA)]
     assert len(sizes) == 10
     assert all(answer is not None and answer.unit == "um" and answer.number for answer in sizes)
+    bars = task_of("paper", "scale-bar")
+    found = [sample.truth.answer for sample in open_dataset(bars.dataset, real_data, TaskKind.VQA)]
+    assert [str(answer) for answer in found] == ["100 µm", "200 nm", "200 nm", "1 µm", "20 µm"]
+    zoom = task_of("paper", "magnification")
+    told = [sample.truth.answer for sample in open_dataset(zoom.dataset, real_data, TaskKind.VQA)]
+    assert [answer and answer.number for answer in told] == [250, 234190, 100000, 40000, 1000]
+
+
+# Truths by the paths of the images, in a member of a JSON file; each has a unit of its own, or none.
+def test_truths_by_name(tmp_path: Path) -> None:
+    rows = {
+        "b.png": {"long": 2, "unit": "nm"},
+        "a.png": {"long": 0.5, "unit": "\u00b5m"},
+        "c.png": {"long": 7},
+    }
+    rows["c.png"]["unit"] = ""
+    builders.put(tmp_path, "t.json", json.dumps({"note": "none", "bars": rows, "rows": [*rows.values()]}))
+    for seed, name in enumerate(rows):
+        builders.put(tmp_path, name, builders.png(builders.noise(seed)))
+    text = """
+name: asked
+tasks:
+  - name: asked
+    kind: vqa
+    dataset:
+      {loader: questions, table: t.json, member: bars, image: "{key}", ask: "How long is it?", answer: long,
+       unit: "{unit}"}
+"""
+    task = load_suite(text).tasks[0]
+    found = [sample.truth.answer for sample in open_dataset(task.dataset, tmp_path, task.kind)]
+    assert [(str(answer), answer and answer.kind) for answer in found] == [
+        ("2 nm", AnswerKind.QUANTITY),
+        ("0.5 \u00b5m", AnswerKind.QUANTITY),
+        ("7", AnswerKind.NUMBER),
+    ]
+    for member, told in (("rows", "no column 'key'"), ("note", "no rows as 'note'"), ("none", "no rows")):
+        other = load_suite(text.replace("member: bars", f"member: {member}")).tasks[0]
+        with pytest.raises(InvalidRequestError, match=told):
+            open_dataset(other.dataset, tmp_path, other.kind)
+    csv = load_suite(text.replace("t.json", "t.csv")).tasks[0]
+    builders.put(tmp_path, "t.csv", "key,long,unit\n")
+    with pytest.raises(InvalidRequestError, match=r"only a \.json can have a member"):
+        open_dataset(csv.dataset, tmp_path, csv.kind)
