@@ -22,7 +22,7 @@ from evaluator.metrics.catalogue import METRICS
 from evaluator.metrics.intervals import Floats, estimate
 from evaluator.records import SampleRow, SampleScore, TaskKind
 from evaluator.robustness import robustness_of
-from evaluator.stability import stability_of
+from evaluator.stability import spread_of, stability_of
 from evaluator.suites import OBJECTS_AXIS, TaskSpec
 from evaluator.summaries import Estimate, FilteredSummary, ModelSummary, Reference, TaskSummary
 from hooke.types import SampleOutcome
@@ -128,7 +128,7 @@ def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known
     strict = _estimates(task, asked)
     # The same answers have the same numbers, but for those that only answered samples have.
     same = answered is asked and task.kind is not TaskKind.CLASSIFICATION
-    latencies = known.latencies
+    latencies, several = known.latencies, task.answers_of(model) > 1
     return ModelSummary(
         model=model,
         sample_count=answer_count - known.tuned_count,
@@ -141,7 +141,8 @@ def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known
         latency_p99_s=float(np.percentile(latencies, 99)) if latencies.size else None,
         trivial_count=int(answered.trivial.sum()),
         robustness=robustness_of(task, asked) if task.corruption else None,
-        stability=stability_of(task, asked) if task.answers_of(model) > 1 else None,
+        stability=stability_of(task, asked) if several else None,
+        within_sample_sd=spread_of(asked) if several and task.kind is TaskKind.COUNTING else None,
         tuned_count=known.tuned_count,
         filtered=tuple(_filtered(task, name, read) for name, read in known.filtered.items() if len(read)),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, select, tuple_
@@ -308,20 +308,24 @@ class RunReader:
 
     def _answers(
         self, task: TaskRecord, first: int, last: int
-    ) -> Mapping[str, Mapping[str, tuple[SampleScore, Prediction]]]:
-        """Sample id -> model -> first score and prediction, of the samples from one place to another."""
+    ) -> Mapping[str, Mapping[str, Sequence[tuple[SampleScore, Prediction]]]]:
+        """Sample id -> model -> scores and predictions, of the samples from one place to another."""
         found = self.queries.all(
             select(S.score, P.offset, P.length)
             .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
             .join(PREDICTIONS, same(SCORES, PREDICTIONS, "task", "sample_id", "model", "repeat"))
-            .where(SAMPLES.c.task == task.number, SAMPLES.c.position.between(first, last), S.repeat == 0)
+            .where(SAMPLES.c.task == task.number, SAMPLES.c.position.between(first, last))
+            .order_by(S.repeat)
         )
         places = [(offset, length) for _, offset, length in found]
         predictions = read_predictions(self.folder(task.evaluation_id), places)
-        answers: dict[str, dict[str, tuple[SampleScore, Prediction]]] = {}
+        answers: dict[str, dict[str, list[tuple[SampleScore, Prediction]]]] = {}
         for (text, *_), prediction in zip(found, predictions, strict=True):
             score = read_score(text)
-            answers.setdefault(score.sample_id, {})[score.model] = (score, prediction)
+            if score.repeat < task.answers_of(score.model):
+                answers.setdefault(score.sample_id, {}).setdefault(score.model, []).append(
+                    (score, prediction)
+                )
         return answers
 
     def placed_scores(

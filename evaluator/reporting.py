@@ -117,7 +117,7 @@ def _pages(store: RunStore, task: TaskRecord, opened: OpenTask) -> frozenset[int
     """Places of the samples that get a page; None: all of them do."""
     if store.count_samples(task) <= ALL_PAGES:
         return None
-    answers = (store.iter_answers(task, model) for model in task.models)
+    answers = (store.iter_answers(task, model, task.answers_of(model)) for model in task.models)
     return frozenset(worst_positions(opened.spec.kind, answers))
 
 
@@ -135,8 +135,11 @@ def _shown(store: RunStore, task: TaskRecord, opened: OpenTask, results: Results
         asked="" if sample.inquiry is None else put_into_words(sample, opened.spec.prompt),
         further_images=sample.further_images,
         results={
-            model: SampleResultView(score, prediction, read_mask(folder, prediction))
-            for model, (score, prediction) in results.answers.items()
+            model: [
+                SampleResultView(score, prediction, None if place else read_mask(folder, prediction))
+                for place, (score, prediction) in enumerate(answers)
+            ]
+            for model, answers in results.answers.items()
         },
     )
 
@@ -144,12 +147,14 @@ def _shown(store: RunStore, task: TaskRecord, opened: OpenTask, results: Results
 def _told(task: TaskRecord, opened: OpenTask, results: Results) -> ReportSample:
     """A sample that gets none: as far as its answers tell."""
     truth = Truth()
-    for score, _prediction in results.answers.values():
+    for (score, _prediction), *_ in results.answers.values():
         if opened.spec.kind is TaskKind.COUNTING:
             truth = Truth(count=score.details.get("true"))
         elif opened.spec.kind is TaskKind.CLASSIFICATION:
             truth = Truth(label=score.details.get("true"))
-    views = {model: SampleResultView(*answer) for model, answer in results.answers.items()}
+    views = {
+        model: [SampleResultView(*answer) for answer in answers] for model, answers in results.answers.items()
+    }
     return ReportSample(task.name, results.row, None, truth, views)
 
 

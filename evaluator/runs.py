@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -116,10 +116,10 @@ class KnownOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A sample with the first score and prediction of each model that has them, by its name."""
+    """A sample with the scores and predictions of each model that has any, by its name; repeats in order."""
 
     row: SampleRow
-    answers: Mapping[str, tuple[SampleScore, Prediction]]
+    answers: Mapping[str, Sequence[tuple[SampleScore, Prediction]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Robustness:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a model's first answers to the samples of a task took, without failed ones and those used again.
+    """What a model's answers to the samples of a task took, without failed ones and those used again.
 
     Attributes:
         answer_count: answers, whatever came of them.
@@ -155,6 +155,8 @@ class ModelSummary:
         usage: None where it is not known, as before the report is written.
         stability: share of the samples whose answers were all the same; None where each is asked about once.
             The counts and `sample_count` are then of answers.
+        within_sample_sd: of counting, where `stability` is known: standard deviation of the counts of one
+            sample, in objects.
         filtered: by the further filters of the task, in its order; empty for models that do not write.
     """
 
@@ -171,6 +173,7 @@ class ModelSummary:
     robustness: Robustness | None = None
     usage: Usage | None = None
     stability: Estimate | None = None
+    within_sample_sd: Estimate | None = None
     tuned_count: int = 0
     filtered: tuple[FilteredSummary, ...] = ()
 

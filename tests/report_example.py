@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -267,6 +267,11 @@ def _result(prediction: Prediction, metrics, answer, truth, labels=None, trivial
     return SampleResultView(score, prediction, labels if scored else None)
 
 
+def _once(results: Mapping[str, SampleResultView]) -> dict[str, list[SampleResultView]]:
+    """Every model was asked once."""
+    return {model: [result] for model, result in results.items()}
+
+
 def _segmentation_sample(index: int) -> ReportSample:
     truth = _discs(index, index % 13)
     row = _row(NUCLEI, index)
@@ -280,7 +285,7 @@ def _segmentation_sample(index: int) -> ReportSample:
         counts = [f"{np.count_nonzero(np.unique(image))} objects" for image in (labels, truth)]
         prediction = _prediction(row, NUCLEI, model, mask_file=f"masks/{index}.tif")
         results[model] = _result(prediction, compared.metrics, *counts, labels, compared.trivial)
-    return ReportSample(NUCLEI, row, _encoded(index, truth), Truth(labels=truth), results)
+    return ReportSample(NUCLEI, row, _encoded(index, truth), Truth(labels=truth), _once(results))
 
 
 def _counting_sample(index: int) -> ReportSample:
@@ -292,7 +297,7 @@ def _counting_sample(index: int) -> ReportSample:
         metrics = {"error": float(count - true), "absolute_error": float(abs(count - true))}
         prediction = _prediction(row, COUNTS, model, count=count)
         results[model] = _result(prediction, metrics, str(count), str(true))
-    return ReportSample(COUNTS, row, _encoded(index, _discs(index, true)), Truth(count=true), results)
+    return ReportSample(COUNTS, row, _encoded(index, _discs(index, true)), Truth(count=true), _once(results))
 
 
 def _classification_sample(index: int) -> ReportSample:
@@ -308,7 +313,7 @@ def _classification_sample(index: int) -> ReportSample:
         results[model] = _result(
             prediction, {"correct": float(label == true), "confidence": sure}, label, true
         )
-    return ReportSample(CLASSES, row, _encoded(index, _discs(index, 5)), Truth(label=true), results)
+    return ReportSample(CLASSES, row, _encoded(index, _discs(index, 5)), Truth(label=true), _once(results))
 
 
 def _question_sample(index: int) -> ReportSample:
@@ -335,4 +340,4 @@ def _question_sample(index: int) -> ReportSample:
         results[model] = replace(view, score=replace(view.score, details=details))
     image = _encoded(index, _discs(index, 5))
     further = (_encoded(4, _discs(index, 9)),) if index % 6 == 1 else ()
-    return ReportSample(QUESTIONS, row, image, Truth(answer=truth), results, asked, further)
+    return ReportSample(QUESTIONS, row, image, Truth(answer=truth), _once(results), asked, further)

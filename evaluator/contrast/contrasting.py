@@ -71,10 +71,12 @@ def _head(summary: RunSummary) -> RunHead:
 
 def _contrast(first: RunReport, second: RunReport, before: _Side, after: _Side) -> Contrast:
     task, model = before.task.task, before.model.model
-    of_first = first.judged(task, model, _asked(before))
-    of_second = second.judged(task, model, _asked(after))
+    of_first, of_second = (
+        run.judged(task, model, _asked(side), 2 if side.model.stability else 1)
+        for run, side in ((first, before), (second, after))
+    )
     shared, places, others = np.intersect1d(
-        of_first.sample_ids, of_second.sample_ids, assume_unique=True, return_indices=True
+        of_first.names, of_second.names, assume_unique=True, return_indices=True
     )
     order = np.argsort(places)  # as in the dataset
     answers = of_first.judged.choose(places[order]), of_second.judged.choose(others[order])
@@ -99,7 +101,7 @@ def _contrast(first: RunReport, second: RunReport, before: _Side, after: _Side) 
         headline=headline,
         first_count=before.task.sample_count,
         second_count=after.task.sample_count,
-        shared_count=shared.size,
+        shared_count=np.unique(answers[0].positions).size,
         changes=tuple(changes),
     )
 

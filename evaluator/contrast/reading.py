@@ -23,6 +23,7 @@ from hooke.types import SampleOutcome
 
 _SCORE = (
     "sample_id",
+    "repeat",
     "position",
     "source",
     "cluster",
@@ -40,9 +41,9 @@ _PROMPT = ("prompt_version", "prompt_sha256")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamedAnswers:
-    """The answers of a model, and the id of the sample of each."""
+    """The answers of a model, and the id of the sample of each with the number of its repeat."""
 
-    sample_ids: NDArray[np.bytes_]
+    names: NDArray[np.bytes_]
     judged: Judged
 
 
@@ -58,21 +59,25 @@ class RunReport:
     summary: RunSummary
     samples: Path
 
-    def judged(self, task: str, model: str, asked: Asked) -> NamedAnswers:
-        """A model's first answers to the samples of a task that did not fail.
+    def judged(self, task: str, model: str, asked: Asked, repeats: int) -> NamedAnswers:
+        """A model's answers to the samples of a task, but for those that failed or that it was tuned on.
 
-        Those that it was tuned on are not among them.
+        Args:
+            task: its name.
+            model: its name.
+            asked: what the metrics need to know of the task.
+            repeats: answers to each sample, 2 if there are several: they are dependent then.
         """
         names = parquet.read_schema(self.samples).names
         further = [name for name in names if name.startswith(METRIC) or name == _TUNED]
         rows = self._rows(task, model, (*_SCORE, *further))
         counted = (row for row in rows if row["outcome"] != SampleOutcome.FAILED and not row.get(_TUNED))
-        sample_ids: list[bytes] = []
-        judging = Judging(asked)
+        names_of_answers: list[bytes] = []
+        judging = Judging(asked, repeats)
         for row in counted:
-            sample_ids.append(row["sample_id"].encode())
+            names_of_answers.append(f"{row['sample_id']} {row['repeat']}".encode())
             judging.add(_sample(row), _score(task, model, row))
-        return NamedAnswers(np.array(sample_ids, np.bytes_), judging.done())
+        return NamedAnswers(np.array(names_of_answers, np.bytes_), judging.done())
 
     def prompts(self, task: str, model: str) -> tuple[str, ...]:
         """Version and hash of every template that a model was asked with, sorted."""
@@ -82,7 +87,7 @@ class RunReport:
 
     def _rows(self, task: str, model: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         field = compute.field
-        wanted = (field("task") == task) & (field("model") == model) & (field("repeat") == 0)
+        wanted = (field("task") == task) & (field("model") == model)
         scanner = dataset.dataset(self.samples).scanner(columns=list(columns), filter=wanted)
         for batch in scanner.to_batches():
             yield from batch.to_pylist()
@@ -130,4 +135,5 @@ def _score(task: str, model: str, row: Mapping[str, Any]) -> SampleScore:
         details=json.loads(row["details"]),
         trivial=row["trivial"],
         error_reason=row["error_reason"],
+        repeat=row["repeat"],
     )

@@ -48,7 +48,8 @@ class Contrast:
 
     Attributes:
         first_count, second_count: samples of the task in each run.
-        shared_count: samples that are the same in both, and on which neither failed.
+        shared_count: samples that are the same in both, and on which neither failed. Where they were asked
+            about more than once, first answers are compared with first ones, second with second, and so on.
         changes: the headline metric first.
     """
 

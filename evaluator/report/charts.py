@@ -165,7 +165,7 @@ def crowd(
         mean_x = sum(px * count for px, _, count in members) / total
         mean_y = sum(py * count for _, py, count in members) / total
         title = f"{names[0]} {short(mean_x)}, {names[1]} {short(mean_y)}"
-        title += f": {total} samples" if total > 1 else ""
+        title += f": {total} answers" if total > 1 else ""
         radius = round(3.0 + min(4.0, 0.7 * math.log2(total)), 1)
         drawn.append(Mark(x(mean_x), y(mean_y), None, None, radius, title))
     return tuple(drawn)

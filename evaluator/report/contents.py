@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,8 @@ class ReportSample:
     Attributes:
         task: name of one of the summary's tasks.
         image: the encoded file as it was sent to the models; None: the sample gets no page, see `selection`.
-        results: model -> result; models without one (a run that was stopped) are left out.
+        results: model -> its results, one for each repeat in order; models without one (a run that was
+            stopped) are left out. The masks of the first one are shown.
         asked: the question as it was put to the models, where that is one in words.
         further_images: more images that the question is about, as `image`.
     """
@@ -44,6 +45,6 @@ class ReportSample:
     row: SampleRow
     image: bytes | None
     truth: Truth
-    results: Mapping[str, SampleResultView]
+    results: Mapping[str, Sequence[SampleResultView]]
     asked: str = ""
     further_images: tuple[bytes, ...] = ()

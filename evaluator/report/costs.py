@@ -10,7 +10,7 @@ from evaluator.report.pages import TaskPage
 from evaluator.summaries import ModelSummary, TaskSummary, Usage
 
 COST_MEANING = (
-    "Of the answers that were asked for; failed samples, and answers used again, are left out. Models that "
+    "Of every answer that was asked for; what failed, and answers used again, are left out. Models that "
     "nobody charges for stand at 0: the machines they run on are not counted. Where a provider charges and "
     "its price is not known, no cost is shown."
 )
@@ -32,7 +32,7 @@ def has_costs(task: TaskSummary) -> bool:
 
 
 def cost_section(page: TaskPage) -> CostSection | None:
-    """The headline metric against the cost of 1,000 samples; None where no model has tokens or costs."""
+    """The headline metric against the cost of 1,000 answers; None where no model has tokens or costs."""
     if not has_costs(page.task):
         return None
     missing = tuple(
@@ -42,7 +42,7 @@ def cost_section(page: TaskPage) -> CostSection | None:
 
 
 def cost_per_1000(model: ModelSummary) -> float | None:
-    """Millionths of a US dollar for 1,000 samples, by the answers whose price is known; None: it never is."""
+    """Millionths of a US dollar for 1,000 answers, by the answers whose price is known; None: it never is."""
     usage = model.usage
     if usage is None or usage.answer_count == usage.price_missing_count:
         return None
@@ -50,7 +50,7 @@ def cost_per_1000(model: ModelSummary) -> float | None:
 
 
 def cost_in_words(model: ModelSummary) -> str:
-    """The cost of 1,000 samples to three digits, and of how many answers it is not known."""
+    """The cost of 1,000 answers to three digits, and of how many answers it is not known."""
     cost, usage = cost_per_1000(model), model.usage
     if usage is None:
         return NONE
@@ -82,7 +82,7 @@ def _chart(page: TaskPage) -> Chart | None:
     return Chart(
         f"{page.task.headline} against cost",
         " ".join(datum.title + "." for _, _, datum in data),
-        "US dollars for 1,000 samples",
+        "US dollars for 1,000 answers",
         with_unit(page.task.kind, page.task.headline),
         x.ticks(),
         y.ticks(),

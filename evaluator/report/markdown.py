@@ -11,6 +11,7 @@ from evaluator.report.numbers import (
     COMPARISON_MEANING,
     NONE,
     OUTCOMES,
+    REPEATS_MEANING,
     STRICT_MEANING,
     UNDEFINED,
     dollars,
@@ -25,6 +26,7 @@ from evaluator.report.numbers import (
     probability,
     ranked,
     reading_meaning,
+    repeated,
     seconds,
     slice_axes,
     slice_values,
@@ -59,7 +61,7 @@ def _task(task: TaskSummary) -> list[str]:
         *(["### Published figures", REFERENCE_MEANING, _references(task)] if task.references else []),
         *(["### Which models differ", COMPARISON_MEANING, _comparisons(task)] if task.comparisons else []),
         *(["### Cost against quality", COST_MEANING, _costs(task)] if has_costs(task) else []),
-        *(_stability(model.model, model.stability) for model in ranked(task) if model.stability),
+        *(["### Asked again", REPEATS_MEANING, _stability(task)] if repeated(task) else []),
         *(_text(left_out(model)) for model in ranked(task) if model.tuned_count),
         *(["### Robustness", _text(robustness.meaning(task)), _robustness(task)] if faults else []),
         "### All metrics",
@@ -92,9 +94,21 @@ def _leaderboard(task: TaskSummary) -> str:
     return _table(head, rows)
 
 
-def _stability(model: str, stability: Estimate) -> str:
-    share = _estimate(stability)
-    return f"{_text(model)} gave the same answer every time to {share} of the samples; counts are of answers."
+def _stability(task: TaskSummary) -> str:
+    models = [model for model in ranked(task) if model.stability]
+    counts = any(model.within_sample_sd for model in models)
+    head = ["model", "same answer every time", "n", *(["SD within a sample, objects"] if counts else [])]
+    rows = [
+        [
+            _text(model.model),
+            _estimate(model.stability),
+            number(model.stability.n),
+            *([_estimate(model.within_sample_sd)] if model.within_sample_sd else [NONE] if counts else []),
+        ]
+        for model in models
+        if model.stability
+    ]
+    return _table(head, rows)
 
 
 def _references(task: TaskSummary) -> str:
@@ -160,7 +174,7 @@ def _comparisons(task: TaskSummary) -> str:
 
 def _costs(task: TaskSummary) -> str:
     strict = f"{_text(task.headline)}, strict"
-    head = ["model", strict, "cost of 1,000 samples", "cost", "tokens read", "written", "p50", "p99"]
+    head = ["model", strict, "cost of 1,000 answers", "cost", "tokens read", "written", "p50", "p99"]
     rows = []
     for model in ranked(task):
         usage = model.usage or Usage(0, None, None, 0, 0)

@@ -33,6 +33,12 @@ TIED_MEANING = "Models that cannot be told apart are tied: they share a rank."
 
 LATENCY_MEANING = "Latency is that of the answers: its median (p50) and its 99th percentile (p99)."
 
+REPEATS_MEANING = (
+    "Each sample was asked about several times. Every figure is over all answers, so that each sample counts "
+    "by the mean of its repeats, and its interval knows that answers to one sample are dependent: asking "
+    "again makes a figure no more general. n is the number of samples here, of answers elsewhere."
+)
+
 MORE_IMAGES_MEANING = (
     "About how many images beside those of now would tell the two apart, in four of five repetitions, if the "
     "difference is as it seems. It is as uncertain as that: it tells twenty from twenty thousand, no better."
@@ -128,6 +134,11 @@ def reading_meaning(task: TaskSummary) -> str:
         f"{told} Below are the same answers, read through the other filters of the task. They are neither "
         "ranked nor tested: whoever picks the best of several readings finds more than there is."
     )
+
+
+def repeated(task: TaskSummary) -> bool:
+    """True if a model was asked about each sample more than once."""
+    return any(model.stability for model in task.models)
 
 
 def left_out(model: ModelSummary) -> str:

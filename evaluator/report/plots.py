@@ -46,7 +46,7 @@ def scatter(name: str, style: int, pairs: Pairs, top: float) -> Chart:
     total = sum(pairs.values())
     return Chart(
         name,
-        f"{total} samples: {above} predicted too high, {below} too low, {total - above - below} exactly.",
+        f"{total} answers: {above} predicted too high, {below} too low, {total - above - below} exactly.",
         "true count (objects)",
         "predicted count (objects)",
         x.ticks(),

@@ -79,8 +79,13 @@ class RowsFile:
             round(1000 * answer.prediction.latency_s),
             answer.anchor,
             [metrics.get(place) for place in range(max(metrics, default=-1) + 1)],
-            *([verdict(answer)] if verdict(answer) else []),
+            *_without_end(verdict(answer), answer.score.repeat),
         )
+
+
+def _without_end(*values: str | int) -> list[str | int]:
+    """The values up to the last one that says anything."""
+    return list(values[: max((place for place, value in enumerate(values, 1) if value), default=0)])
 
 
 def _json(value: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,13 +19,24 @@ from hooke.types import SampleOutcome
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One model's column in the table of answers; `anchor` is where its picture is."""
+    """An answer; `anchor` is where its picture is or, of a further one of the same model, its row."""
 
     model: str
     style: int
     anchor: str
     score: SampleScore
     prediction: Prediction
+    first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The answers of a model that was asked more than once, with what they have in common in a sentence."""
+
+    model: str
+    style: int
+    answers: tuple[Answer, ...]
+    agreement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,7 @@ class SamplePage:
     """What `sample.jinja` draws; images are texts where they cannot be shown.
 
     Attributes:
+        answers: of every model in the order of the leaderboard, its repeats after each other.
         asked: the question, where it is one in words.
         further_images: more images that it is about.
     """
@@ -54,6 +68,23 @@ class SamplePage:
     answers: tuple[Answer, ...]
     asked: str
     further_images: tuple[ImageView | str, ...]
+
+    @property
+    def firsts(self) -> tuple[Answer, ...]:
+        """The first answer of each model."""
+        return tuple(answer for answer in self.answers if answer.first)
+
+    @property
+    def repeated(self) -> tuple[Repeated, ...]:
+        """The answers of the models that were asked more than once."""
+        by_model: dict[str, list[Answer]] = {}
+        for answer in self.answers:
+            by_model.setdefault(answer.model, []).append(answer)
+        return tuple(
+            Repeated(model, answers[0].style, tuple(answers), _agreement(answers))
+            for model, answers in by_model.items()
+            if len(answers) > 1
+        )
 
     @property
     def kinds(self) -> tuple[OutlineKind, ...]:
@@ -102,9 +133,8 @@ def sample_page(
     answers = answers_of(page, sample)
     panels = [_truth_panel(sample.truth.labels, image)]
     if _has_masks(page, sample):
-        panels += [
-            _panel(answer, sample.truth.labels, sample.results[answer.model].labels) for answer in answers
-        ]
+        firsts = [(answer, sample.results[answer.model][0]) for answer in answers if answer.first]
+        panels += [_panel(answer, sample.truth.labels, result.labels) for answer, result in firsts]
     truth = next((answer.score.truth for answer in answers if answer.score.truth), "")
     title = sample.row.source.rsplit("/", 1)[-1] or f"Sample {sample.row.index + 1}"
     return SamplePage(
@@ -121,18 +151,19 @@ def sample_page(
 
 
 def answers_of(page: TaskPage, sample: ReportSample) -> tuple[Answer, ...]:
-    """What the models answered, in the order of the leaderboard."""
-    masks = _has_masks(page, sample)
+    """What the models answered, in the order of the leaderboard, repeats after each other."""
+    picture = "model-{}" if _has_masks(page, sample) else "image"
     return tuple(
         Answer(
             line.model.model,
             line.style,
-            f"model-{line.style}" if masks else "image",
+            f"answer-{line.style}-{place}" if place else picture.format(line.style),
             result.score,
             result.prediction,
+            first=not place,
         )
         for line in page.lines
-        if (result := sample.results.get(line.model.model)) is not None
+        for place, result in enumerate(sample.results.get(line.model.model, ()))
     )
 
 
@@ -143,7 +174,7 @@ def slices_shown(page: TaskPage, sample: ReportSample, answers: Sequence[Answer]
 
 def _has_masks(page: TaskPage, sample: ReportSample) -> bool:
     return page.task.kind is TaskKind.SEGMENTATION or any(
-        result.labels is not None for result in sample.results.values()
+        results[0].labels is not None for results in sample.results.values()
     )
 
 
@@ -157,6 +188,20 @@ def verdict(answer: Answer) -> str:
     if answer.score.outcome is not SampleOutcome.SCORED:
         return ""
     return str(answer.score.details.get("note", ""))
+
+
+def _agreement(answers: Sequence[Answer]) -> str:
+    """How many answers say the same as the most frequent one; how far counts lie apart."""
+    said = Counter(
+        answer.score.answer if answer.score.outcome is SampleOutcome.SCORED else str(answer.score.outcome)
+        for answer in answers
+    )
+    ((most, count),) = said.most_common(1)
+    told = f"{count} of {len(answers)} answers are the same: {most}."
+    counts = [a.prediction.count for a in answers if a.prediction.count is not None]
+    if len(counts) > 1:
+        told += f" The standard deviation of the counts is {number(statistics.stdev(counts))} objects."
+    return told
 
 
 def _truth_panel(labels: LabelImage | None, image: ImageView | str) -> Panel:

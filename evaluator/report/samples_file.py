@@ -94,9 +94,9 @@ class SamplesFile:
         self._part.unlink()
 
     def add(self, sample: ReportSample, slices: Mapping[str, str]) -> None:
-        """Write every model's answer to a sample."""
+        """Write every answer of every model to a sample."""
         self._axes |= dict.fromkeys(slices)
-        for result in sample.results.values():
+        for result in (result for results in sample.results.values() for result in results):
             self._metrics |= dict.fromkeys(result.score.metrics)
             self._rows.append(_row(sample, result, slices))
         if len(self._rows) >= ROW_GROUP:

@@ -120,12 +120,12 @@ def _counting(page: TaskPage, gathered: Mapping[str, Gathered]) -> list[PlotSect
     return [
         PlotSection(
             "Predicted against true counts",
-            "Answered samples only. On the dashed line the answer is right; larger marks are more samples.",
+            "Scored answers only. On the dashed line the answer is right; larger marks are more answers.",
             tuple(scatter(_named(line), line.style, pairs, top) for line, pairs in counted),
         ),
         PlotSection(
             "Agreement by size (Bland-Altman)",
-            "Answered samples only. The solid line is the mean difference; 95 % of differences are expected "
+            "Scored answers only. The solid line is the mean difference; 95 % of differences are expected "
             "between the dotted ones (mean \N{PLUS-MINUS SIGN} 1.96 standard deviations).",
             tuple(bland_altman(_named(line), line.style, pairs) for line, pairs in counted),
         ),

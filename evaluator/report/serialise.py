@@ -96,7 +96,8 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
         for axis, values in content["by_slice"].items()
     }
     # Reports of before know of none of these.
-    robustness, usage, stability = (content.get(name) for name in ("robustness", "usage", "stability"))
+    robustness, usage = content.get("robustness"), content.get("usage")
+    repeated = {name: content.get(name) for name in ("stability", "within_sample_sd")}
     return ModelSummary(
         **{
             **content,
@@ -105,7 +106,7 @@ def _model(content: Mapping[str, Any]) -> ModelSummary:
             "by_slice": by_slice,
             "robustness": None if robustness is None else _robustness(robustness),
             "usage": None if usage is None else Usage(**usage),
-            "stability": None if stability is None else Estimate(**stability),
+            **{name: None if said is None else Estimate(**said) for name, said in repeated.items()},
             "filtered": tuple(
                 FilteredSummary(
                     each["filter"],

@@ -123,11 +123,14 @@ class _Site:
             f"samples/{page.slug}/{name}.html", "sample.jinja", root="../../", page=page, sample=shown
         )
         rows.add(name, shown)
+        worst: dict[str, Card] = {}
         for answer in shown.answers:
-            gathered = self._gathered[sample.task][answer.model]
-            gathered.add(page.task.kind, sample.truth, answer)
+            self._gathered[sample.task][answer.model].add(page.task.kind, sample.truth, answer)
             if not right(answer.score, page.worst_by) and not answer.score.tuned_on:
-                gathered.show(_card(page, name, shown, answer))
+                card = _card(page, name, shown, answer)
+                worst[answer.model] = min(card, worst.get(answer.model, card), key=lambda one: one.badness)
+        for model, card in worst.items():
+            self._gathered[sample.task][model].show(card)
         return shown.slices
 
     def finish(self) -> Path:
@@ -222,6 +225,8 @@ def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environmen
         "reference_meaning": REFERENCE_MEANING,
         "remarks": numbers.remarks,
         "reference_table": reference_table,
+        "repeated": numbers.repeated,
+        "repeats_meaning": numbers.REPEATS_MEANING,
         "root": "",
         "slice_axes": numbers.slice_axes,
         "slice_chart": slice_chart,

@@ -3,9 +3,9 @@
 // The sample browser. What is shown stands in the address after "#", so that every view can be linked.
 // Each task's rows are in data/<task>.js, a script that assigns `hookeRows`: pages opened from disk cannot
 // fetch. A row is [page, thumbnail, title, truth, {slice axis: value}, results]; a result is [model,
-// outcome, answer, reason, latency in ms, anchor, metrics, verdict], the first two as places in `models` and
-// `outcomes`, metrics in the order of `metrics`, null or left out where there is none; the verdict says what is
-// right or wrong with an answer in words, and may be left out.
+// outcome, answer, reason, latency in ms, anchor, metrics, verdict, repeat], the first two as places in `models`
+// and `outcomes`, metrics in the order of `metrics`, null or left out where there is none; the verdict says what is
+// right or wrong with an answer in words; repeats count from 0. The last two may be left out.
 
 const PAGE_SIZE = 60;
 const form = document.getElementById("filters");
@@ -106,6 +106,7 @@ function card(item, position) {
   const answer = [result[2], result[7]].filter(Boolean).join(", ");
   const text = outcome === "scored" ? `${answer} / true ${row[3]}` : result[3] || `true ${row[3]}`;
   lines.push(element("span", { className: "card-text", textContent: text }));
+  if (result[8]) lines.push(element("span", { className: "card-text muted", textContent: `answer ${result[8] + 1}` }));
   const link = element("a", { className: "card", href: href(item) }, picture, ...lines);
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from evaluator.suites import load_suite
 from hooke.errors import InvalidRequestError
@@ -38,6 +41,10 @@ async def test_a_stable_model(tmp_path: Path) -> None:
         for first, second in zip(await lab.figures(thrice), await lab.figures(single), strict=True):
             values = [[estimate.value for estimate in task.models[0].strict] for task in (first, second)]
             assert values[0] == pytest.approx(values[1])
+        with zipfile.ZipFile(io.BytesIO(await lab.client.report(thrice.evaluation_id, "html_zip"))) as report:
+            table = parquet.read_table(io.BytesIO(report.read("samples.parquet")))
+        assert table.num_rows == 2 * 8 * 3
+        assert sorted(table["repeat"].to_pylist()) == [*[0] * 16, *[1] * 16, *[2] * 16]
         assert (
             "same answer every time" in (await lab.client.report(thrice.evaluation_id, "markdown")).decode()
         )
@@ -54,6 +61,7 @@ async def test_an_unstable_model(tmp_path: Path) -> None:
         assert len(model.asked) == 12
         (task,) = await lab.figures(changed)
         assert task.models[0].stability.value == 0
+        assert task.models[0].within_sample_sd.value > 0
         (found,) = await lab.client.estimate_evaluation(
             suite_yaml=repeated(counting(6), 5), request_id="second"
         )

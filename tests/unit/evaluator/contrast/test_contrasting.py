@@ -106,6 +106,23 @@ def test_classes(tmp_path: Path) -> None:
     assert (classes.changes[0].verdict, counts.changes[0].verdict) == ("better", "alike")
 
 
+# Where samples were asked about again, all answers are compared, the first with the first and so on; that
+# makes no more samples, and a sample is a cluster.
+def test_repeats(tmp_path: Path) -> None:
+    before = counting(tmp_path / "a", [(count + 1, count + 3) for count in TRUE], repeats=2)
+    after = counting(tmp_path / "b", [(count, count + 2) for count in TRUE], repeats=2)
+    (found,) = compared(before, after).contrasts
+    assert (found.shared_count, found.changes[0].difference.n) == (12, 24)
+    assert found.changes[0].difference.value == -1.0
+    assert found.changes[0].method == "permutation-clustered"
+    (first,) = compared(counting(tmp_path / "c", TRUE), after).contrasts
+    assert (first.shared_count, first.changes[0].difference.n, first.changes[0].difference.value) == (
+        12,
+        12,
+        0,
+    )
+
+
 # What only one of the runs has is named; a task that asks something else is not compared.
 def test_only_in_one(tmp_path: Path) -> None:
     before = write_run(

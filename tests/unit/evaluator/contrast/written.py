@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,14 @@ def write_run(
     first_sample: int = 0,
     provenance: Mapping[str, Any] | None = None,
     prompt: str = "",
+    repeats: int = 1,
 ) -> Path:
     """Write the report of a run; its folder.
 
     Args:
-        answers: task -> model -> an answer to each sample; an outcome in place of one is a non-answer.
+        answers: task -> model -> an answer to each sample, or a tuple of its repeats; an outcome in place
+            of one is a non-answer.
+        repeats: answers to each sample.
         truths: task -> truth of each sample.
         first_sample: number of the first sample; the same number is the same sample.
         prompt: hash of the template.
@@ -45,16 +49,21 @@ def write_run(
     tasks = {"counts": COUNTS, "classes": CLASSES}
     summaries, samples = [], []
     for name, truth in truths.items():
-        task = tasks[name]
+        task = tasks[name].model_copy(update={"repeats": repeats})
         rows = [row_of(name, first_sample + place) for place in range(len(truth))]
         results = {
             model: [
-                _result(task, row, known, answer, model, prompt)
+                [
+                    _result(task, row, known, repeat, each, model, prompt)
+                    for repeat, each in enumerate(answer if isinstance(answer, tuple) else (answer,))
+                ]
                 for row, known, answer in zip(rows, truth, said, strict=True)
             ]
             for model, said in answers[name].items()
         }
-        scores = {model: [result.score for result in found] for model, found in results.items()}
+        scores = {
+            model: [result.score for each in found for result in each] for model, found in results.items()
+        }
         summaries.append(summarise(task, "made up", rows, scores, {model: [0.1] for model in scores}))
         samples += [
             ReportSample(
@@ -78,7 +87,7 @@ def row_of(task: str, number: int) -> SampleRow:
 
 
 def _result(
-    task: TaskSpec, row: SampleRow, truth: Any, answer: Any, model: str, prompt: str
+    task: TaskSpec, row: SampleRow, truth: Any, repeat: int, answer: Any, model: str, prompt: str
 ) -> SampleResultView:
     said = {"count": answer} if task.kind is TaskKind.COUNTING else {"label": answer}
     outcome = answer if isinstance(answer, SampleOutcome) else SampleOutcome.SCORED
@@ -88,10 +97,11 @@ def _result(
         row.sample_id,
         outcome,
         **(said if outcome is SampleOutcome.SCORED else {}),
+        repeat=repeat,
         provenance={"prompt_version": "v1", "prompt_sha256": prompt, "model_version": "1"},
     )
     sample = Sample(row.sample_id, b"", _truth(task, truth), row.source)
-    return SampleResultView(score(task, sample, prediction, None), prediction)
+    return SampleResultView(replace(score(task, sample, prediction, None), repeat=repeat), prediction)
 
 
 def _truth(task: TaskSpec, value: Any) -> Truth:

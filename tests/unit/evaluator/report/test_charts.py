@@ -71,7 +71,7 @@ def test_padded(values: list[float]) -> None:
 def test_scatter() -> None:
     chart = scatter("m", 0, {(0.0, 0.0): 1, (10.0, 10.0): 2, (5.0, 8.0): 1, (6.0, 1.0): 3}, 10.0)
     assert_inside(chart)
-    assert chart.summary == "7 samples: 1 predicted too high, 3 too low, 3 exactly."
+    assert chart.summary == "7 answers: 1 predicted too high, 3 too low, 3 exactly."
     (identity,) = chart.rules
     slope = (identity.y2 - identity.y1) / (identity.x2 - identity.x1)
     right = [mark for mark in chart.series[0].marks if mark.title.startswith(("true 0,", "true 10,"))]

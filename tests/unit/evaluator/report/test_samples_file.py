@@ -24,7 +24,7 @@ def table(tmp_path_factory: pytest.TempPathFactory):
     return parquet.read_table(folder / "samples.parquet")
 
 
-# There is one row for each sample and model of every task; every slice and metric has a column of its own.
+# There is one row for each answer to a sample of every task; every slice and metric has a column of its own.
 def test_rows(table) -> None:
     assert table.num_rows == 4 * len(example.MODELS) * example.SAMPLE_COUNT
     assert table.schema.names[: len(COLUMNS.names)] == COLUMNS.names
@@ -57,7 +57,7 @@ def _samples(count: int) -> Iterator[ReportSample]:
         metrics = {"rare" if last else "correct": index / count}
         score = SampleScore("t", "m", row.sample_id, SampleOutcome.SCORED, metrics, "1", "1", {"true": 1})
         prediction = Prediction("t", "m", row.sample_id, SampleOutcome.SCORED, count=1, written="x" * 500)
-        yield ReportSample("t", row, b"", Truth(count=1), {"m": SampleResultView(score, prediction)})
+        yield ReportSample("t", row, b"", Truth(count=1), {"m": [SampleResultView(score, prediction)]})
 
 
 # Columns that only the last row needs are there for all, whatever the groups of rows are.

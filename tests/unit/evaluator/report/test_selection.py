@@ -32,7 +32,7 @@ def test_worst() -> None:
 
 def sample_of(row: SampleRow, score: SampleScore, image: bytes | None) -> ReportSample:
     view = SampleResultView(score, prediction_of(row.index, count=score.details["predicted"]))
-    return ReportSample("task", row, image, Truth(count=10), {"model": view})
+    return ReportSample("task", row, image, Truth(count=10), {"model": [view]})
 
 
 # Of a sample without a page there are its answers and its part in the plots, no more; the report says so.
