@@ -7,6 +7,7 @@ import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 
 import hooke
 from deploy.local import free_port
-from deploy.supervisor import Stack
+from deploy.supervisor import COMPOSE_FILE, Stack
 from hooke.types import EvaluationState
+from tests.fakes.http import Asked, Reply
+from tests.fakes.openai import KEY, FakeOpenai, response
 
 from .conftest import ROOT, wait_until
 
@@ -32,14 +35,13 @@ PANELS = [
     for panel in json.loads(path.read_text())["panels"]
     for target in panel["targets"]
 ]
-EMPTY = {
-    ("model.json", "Refused before they were computed"),
-    ("model.json", "Tokens of a model that is computed here"),
-    ("model.json", "Images known from earlier requests"),
-    ("gateway.json", "Refused, because too many are in flight"),
+MODELS = {
+    ("model.json", "Tokens of a model that is computed here"): "llava",
+    ("model.json", "Images known from earlier requests"): "llava",
 }
-"""Panels with nothing to show here: no queue is full, the only model writes no words and keeps nothing."""
-
+"""Of the dashboard of one model, the panels of which `classical` fills nothing -> the model that does."""
+DEAR = "gpt-unheard-of"
+"""A model that the price list lacks."""
 
 SUITE = """
 name: panels
@@ -68,9 +70,9 @@ class Prometheus:
         assert answer["status"] == "success", answer
         return answer["data"]
 
-    def values(self, expression: str) -> list[float]:
+    def values(self, expression: str, model: str = "classical") -> list[float]:
         """What a panel of a dashboard would show now; an expression that is wrong is an HTTPError."""
-        for name, value in (("$__rate_interval", "1m"), ("$__range", "5m"), ("$model", "classical")):
+        for name, value in (("$__rate_interval", "1m"), ("$__range", "5m"), ("$model", model)):
             expression = expression.replace(name, value)
         found = self.get("query", query=expression)["result"]
         return [value for series in found if not math.isnan(value := float(series["value"][1]))]
@@ -81,14 +83,44 @@ class Prometheus:
         return {(labels["alertname"], labels.get("service") or labels.get("model")) for labels in raised}
 
 
+class Provider(FakeOpenai):
+    """Answers as the model that it is asked for, of which it had kept a part of the question."""
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.method != "POST":
+            return super().reply(asked)
+        return Reply(body=response(model=asked.json["model"]))
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Gateway, classical and evaluator, running."""
+    """The compose file's gateway and classical, which take few calls at a time, evaluator, and OpenAI, whose
+    provider is a fake; and a model that writes words, in the place of LLaVA."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed: the Debian package prometheus has it")
     home = tmp_path_factory.mktemp("stack")
-    with Stack(home=home, variables={"HOOKE_DATA_DIR": str(home)}) as stack:
-        yield stack
+    document = json.loads(json.dumps(yaml.safe_load(COMPOSE_FILE.read_text())))
+    services = document["services"]
+    del services["llava"]["profiles"]
+    services["llava"]["command"] = ["python", "-m", "tests.fakes.local"]
+    services["classical"]["environment"] |= {"HOOKE_WORKERS": "1", "HOOKE_MAX_QUEUE": "1"}
+    services["gateway"]["environment"]["HOOKE_GATEWAY_MAX_CALLS_PER_UPSTREAM"] = "4"
+    services["openai"]["environment"]["HOOKE_OPENAI_MODELS"] = DEAR
+    for service in services.values():
+        if "build" in service:
+            service["environment"]["PYTHONPATH"] = str(ROOT)
+    file = home / COMPOSE_FILE.name
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    key = home / "key"
+    key.write_text(KEY)
+    with Provider() as provider:
+        variables = {
+            "HOOKE_DATA_DIR": str(home),
+            "HOOKE_OPENAI_API_KEY_FILE": str(key),
+            "HOOKE_OPENAI_BASE_URL": f"{provider.address}/v1",
+        }
+        with Stack(home=home, compose_file=file, profiles=["openai"], variables=variables) as stack:
+            yield stack
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +166,18 @@ def noise(seed: int, size: int = 96) -> NDArray[np.uint16]:
 
 
 def ask_everything(client: hooke.Client, seed: int, folder: Path) -> None:
-    """Some of everything that classical can be asked: an image that is put, and mistakes, included."""
+    """Some of everything that can be asked: an image that is put, and mistakes, included."""
     client.segment(noise(seed))
     client.count(noise(seed, 800))
     client.classify(noise(seed), examples=[(noise(1), "a"), (noise(2), "b")])
+    client.segment(noise(seed), model="llava")
+    client.ask(noise(seed), "What is this?", model="llava")
+    client.ask(noise(seed), "What is this?", model="openai")
+    client.ask(noise(seed), "What is this?", model="openai", parameters=hooke.OpenaiParameters(DEAR))
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
-    with suppress(hooke.errors.ImageUnreadableError):
-        client.segment(folder / "broken.png")
+    for model in ("classical", "openai"):
+        with suppress(hooke.errors.ImageUnreadableError):
+            client.count(folder / "broken.png", model=model)
     with suppress(hooke.errors.UnknownModelError):
         client.count(noise(seed), model="nobody")
     suite = SUITE.replace("SEED", str(seed))
@@ -149,26 +186,15 @@ def ask_everything(client: hooke.Client, seed: int, folder: Path) -> None:
     assert ended.state is EvaluationState.SUCCEEDED, ended.state_message
 
 
-# Every query of every panel is understood. Those that this stack can fill show something once it was asked a
-# few things; those of providers and of models on a GPU are empty.
-def test_panels(prometheus: Prometheus, stack: Stack, tmp_path: Path) -> None:
-    filled = [panel for panel in PANELS if panel[:2] not in EMPTY and panel[0] != "providers.json"]
-    missing = filled
-    seed = 0
-    with hooke.Client(stack.address, timeout_s=60) as client:
+def ask_too_much(address: str, seed: int) -> None:
+    """More at a time than the gateway takes, and more of it than classical lets wait."""
 
-        def all_filled() -> bool:
-            nonlocal missing, seed
-            seed += 1
-            ask_everything(client, seed, tmp_path)
-            missing = [panel for panel in filled if not prometheus.values(panel[2])]
-            return not missing
+    def ask(image: NDArray[np.uint16]) -> None:
+        with suppress(hooke.HookeError):
+            client.count(image)
 
-        with suppress(AssertionError):
-            wait_until(all_filled)
-    assert missing == []
-    assert [panel for panel in PANELS if panel not in filled and prometheus.values(panel[2])] == []
-    assert prometheus.get("label/model/values", **{"match[]": "hooke_inference_ready"}) == ["classical"]
+    with hooke.Client(address, retries=False) as client, ThreadPoolExecutor(12) as callers:
+        list(callers.map(ask, (noise(100 * seed + number, 700) for number in range(12))))
 
 
 # Prometheus evaluates every alert without an error, and none is raised while all is well.
@@ -182,15 +208,35 @@ def test_all_is_well(prometheus: Prometheus, stack: Stack) -> None:
     wait_until(lambda: prometheus.alerts() == set())
 
 
-# A model service that is gone is noticed, by Prometheus and by the gateway, and so is that it is back.
-def test_a_service_goes(prometheus: Prometheus, stack: Stack) -> None:
-    assert stack.processes["classical"].stop()
-    wait_until(
-        lambda: (
-            {("ServiceDown", "classical"), ("ModelGone", "classical"), ("NoModelServes", "gateway")}
-            <= prometheus.alerts()
-        )
-    )
-    stack.start("classical")
-    stack.wait_healthy("classical")
+# Model services that are gone are noticed, by Prometheus and by the gateway, and so is that they are back.
+def test_services_go(prometheus: Prometheus, stack: Stack) -> None:
+    models = sorted(stack.services.keys() - {"gateway", "evaluator"})
+    assert models == ["classical", "llava", "openai"]
+    for name in models:
+        assert stack.processes[name].stop()
+    expected = {(alert, name) for alert in ("ServiceDown", "ModelGone") for name in models}
+    wait_until(lambda: expected | {("NoModelServes", "gateway")} <= prometheus.alerts())
+    for name in models:
+        stack.start(name)
+    for name in models:
+        stack.wait_healthy(name)
     wait_until(lambda: prometheus.alerts() == set())
+
+
+# Every query of every panel shows something once the services were asked a few things.
+def test_panels(prometheus: Prometheus, stack: Stack, tmp_path: Path) -> None:
+    missing = PANELS
+    with hooke.Client(stack.address, timeout_s=60) as client:
+        for seed in range(1, 21):
+            ask_everything(client, seed, tmp_path)
+            ask_too_much(stack.address, seed)
+            missing = [
+                panel
+                for panel in PANELS
+                if not prometheus.values(panel[2], MODELS.get(panel[:2], "classical"))
+            ]
+            if not missing:
+                break
+    assert missing == []
+    known = prometheus.get("label/model/values", **{"match[]": "hooke_inference_ready"})
+    assert known == ["classical", "llava", "openai"]
