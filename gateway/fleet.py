@@ -9,8 +9,9 @@ from gateway.routes import EVALUATOR, Routes
 from gateway.upstream import Health, Upstream
 from hooke import errors
 
-_RETRY_AFTER_S = 1.0
-"""Delay that is asked for where nothing can be reached: about what a service needs to be noticed again."""
+_RETRY_AFTER_S, _RETURN_S = 1.0, 5.0
+"""Delay that is asked for where nothing can be reached: about what a service needs to be noticed again; and
+where one served a moment ago, whose start the few attempts of a client must outlast."""
 
 
 _PROFILES = frozenset({"sam", "cellpose", "llava", "openai", "gemini"})
@@ -41,8 +42,11 @@ class Replicas:
             if able:
                 self._turn += 1
                 return able[self._turn % len(able)]
+        returns = any(upstream.returns for upstream in self.upstreams)
         raise errors.UpstreamFailedError(
-            f"{self.name} {self.absence}", metadata={"upstream": self.name}, retry_after_s=_RETRY_AFTER_S
+            f"{self.name} {self.absence}",
+            metadata={"upstream": self.name},
+            retry_after_s=_RETURN_S if returns else _RETRY_AFTER_S,
         )
 
     @property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,8 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 2.0
 """Shortest and longest pause before a lost watch is opened again."""
 _DESCRIBE_S = 5.0
 """Deadline of one ListModels call."""
+_RETURNS_S = 60.0
+"""What served so many seconds ago is expected back: it crashed, or is being replaced."""
 
 
 class Health(enum.Enum):
@@ -77,6 +81,7 @@ class Upstream:
         self.health = Health.UNKNOWN
         self.retired = False
         """True once it is sent no further calls; its watch then ends with its connection."""
+        self._served_until = -math.inf
         self.models: Mapping[str, pb.ModelInfo] = {}
         """What it said of its models when it was last seen serving."""
         credentials = _credentials(settings)
@@ -90,6 +95,11 @@ class Upstream:
         self._models = _stub(pb_grpc.ModelServiceStub, self._channel)
         self._health = _stub(health_pb2_grpc.HealthStub, self._channel)
         self._callables: dict[Method, Any] = {}
+
+    @property
+    def returns(self) -> bool:
+        """True where it does not serve, and did so a moment ago."""
+        return time.monotonic() - self._served_until < _RETURNS_S
 
     def callable(self, method: Method) -> Any:
         """The method as grpc.aio calls it, with bytes in and bytes out."""
@@ -131,6 +141,8 @@ class Upstream:
         if health is self.health:
             return
         log.info("upstream changed", upstream=self.address, was=self.health.name, now=health.name)
+        if self.health is Health.SERVING:
+            self._served_until = time.monotonic()
         self.health = health
         if not self.retired:
             changed(self)

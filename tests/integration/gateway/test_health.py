@@ -45,7 +45,9 @@ async def test_a_service_dies_and_returns() -> None:
         await first.aclose()
         _assert_upstream_failed(await _refusal(call))
         await stage.until(upstream.address, Health.UNREACHABLE)
-        _assert_upstream_failed(await _refusal(call))
+        away = await _refusal(call)
+        _assert_upstream_failed(away)
+        assert error_from(away).retry_after_s == 5.0  # long enough for what served until now to start again
         assert stage.sample("hooke_gateway_upstream_serving", upstream=upstream.address) == 0
         assert stage.sample("hooke_gateway_serving_replicas", model="any") == 0
         async with probe(port=int(upstream.address.partition(":")[2])):
