@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 import hooke
 from deploy.compose import Topology
 from deploy.images import image_bytes
@@ -44,13 +42,16 @@ TIGHT_MEMORY = "512m"
 _CONFINED = """\
 import os, pathlib
 status = dict(line.split(":", 1) for line in pathlib.Path("/proc/1/status").read_text().splitlines())
-try:
-    pathlib.Path("/app/written").touch()
-    root = "writable root"
-except OSError:
-    root = "read-only root"
+root = "read-only root" if os.statvfs("/").f_flag & os.ST_RDONLY else "writable root"
 print(f"user {os.getuid()}, {root}, capabilities {int(status['CapEff'], 16)}, "
       f"no new privileges {status['NoNewPrivs'].strip()}")
+"""
+_FILL = """\
+import sys, numpy as np, hooke
+with hooke.Client(sys.argv[1], timeout_s=60, retries=False) as client:
+    for number in range(64):
+        client.put_image(np.random.default_rng(number).integers(0, 65536, (4096, 4096), np.uint16))
+        print("put", flush=True)
 """
 CONFINED = "user 10001, read-only root, capabilities 0, no new privileges 1"
 
@@ -165,7 +166,7 @@ def memory(podman: Podman, address: str) -> Iterator[Row]:
     kills = podman.memory_kills(MODEL)
     with load(address, size_px=256) as asked:
         asked.go_on()
-        put = _fill(podman, address)
+        put = _fill()
         away_s = _back(podman, MODEL, 0)
         asked.go_on()
     now = podman.memory_kills(MODEL)
@@ -234,18 +235,10 @@ def _back(podman: Podman, name: str, restarts: int) -> float:
     return time.monotonic() - began
 
 
-def _fill(podman: Podman, address: str) -> int:
-    """Put images to the model until it has been started again; return how many were put."""
-    with hooke.Client(address, timeout_s=30, retries=False) as client:
-        for number in range(64):
-            if podman.restarts(MODEL) > 0:
-                return number
-            image = np.random.default_rng(number).integers(0, 65536, (4096, 4096), np.uint16)
-            try:
-                client.put_image(image, model=MODEL)
-            except hooke.HookeError:
-                return number + 1
-    return 64
+def _fill() -> int:
+    """Put images to the model itself until it is gone; return how many it took."""
+    done = call("exec", container(ENTRY), "python", "-c", _FILL, f"{MODEL}:50051", check=False)
+    return done.stdout.count("put")
 
 
 def _watch(client: hooke.Client, evaluation_id: str, progress: Callable[[str], None]) -> None:
