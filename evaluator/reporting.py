@@ -43,6 +43,9 @@ _TEXTS: Mapping[ReportFormat, tuple[str, Callable[[RunSummary], str]]] = {
 }
 
 
+_COMPARISONS = {ReportFormat.JSON: "comparison.json", ReportFormat.MARKDOWN: "comparison.md"}
+
+
 def summary_of(store: RunStore, run: RunRecord, suite: Suite, state: EvaluationState) -> RunSummary:
     """Summarise what there is of a run so far.
 
@@ -200,14 +203,11 @@ def zip_report(store: RunStore, run: RunRecord, archive: BinaryIO) -> None:
 def write_contrast(
     store: RunStore, before: RunRecord, after: RunRecord, report_format: ReportFormat, out: BinaryIO
 ) -> None:
-    """Write what has changed from one run to another, as JSON or as a zip archive.
+    """Write what has changed from one run to another, as JSON, as Markdown or as a zip archive of all.
 
     Raises:
         InvalidRequestError: a run has no report, or the two have nothing in common.
     """
-    if report_format is ReportFormat.MARKDOWN:
-        text = "a comparison is given as JSON or as a zip archive of HTML"
-        raise InvalidRequestError.of_field("report_format", text)
     folders = (
         _written(store, before, "compared_to_evaluation_id"),
         _written(store, after, "evaluation_id"),
@@ -216,8 +216,8 @@ def write_contrast(
         files = contrast_files(contrast(*(read_folder(folder) for folder in folders)))
     except FileNotFoundError as error:
         raise _removed() from error
-    if report_format is ReportFormat.JSON:
-        out.write(files["comparison.json"])
+    if report_format in _COMPARISONS:
+        out.write(files[_COMPARISONS[report_format]])
         return
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -1,15 +1,16 @@
-"""The comparison of two runs as files: `comparison.json` for programs, `index.html` for people."""
+"""The comparison of two runs as files: for programs, as a page, and as tables for a pull request."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from importlib import resources
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from evaluator.contrast.markdown import render_markdown
 from evaluator.contrast.records import Change, RunContrast
+from evaluator.contrast.words import MEANING, VERDICTS, abridged
 from evaluator.metrics.catalogue import MEANINGS
 from evaluator.report import numbers
 from evaluator.report.charts import Scale
@@ -18,18 +19,14 @@ from evaluator.report.serialise import plain
 FORMAT_VERSION = 1
 """Of `comparison.json`; counts up when a field goes or changes its meaning."""
 
-MEANING = (
-    "Differences are second minus first, over the samples that both runs have and on which neither failed, "
-    "with paired 95 % intervals. The headline metrics are tested, and their p-values corrected for their "
-    "number (Holm); a change with p of 0.05 or more may well be chance. The p-values of the other metrics "
-    "are not corrected: they are there to look at."
-)
-_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{12,}\b")
-
 
 def contrast_files(found: RunContrast) -> Mapping[str, bytes]:
     """Name -> content of every file."""
-    return {"comparison.json": _json(found).encode(), "index.html": _html(found).encode()}
+    return {
+        "comparison.json": _json(found).encode(),
+        "comparison.md": render_markdown(found).encode(),
+        "index.html": _html(found).encode(),
+    }
 
 
 def _json(found: RunContrast) -> str:
@@ -51,7 +48,7 @@ def _html(found: RunContrast) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {**numbers.FILTERS, "abridged": _abridged}
+    environment.filters |= {**numbers.FILTERS, "abridged": abridged}
     environment.tests["defined_number"] = numbers.is_defined
     style = resources.files("evaluator.report").joinpath("assets", "report.css").read_text(encoding="utf-8")
     return environment.get_template("contrast.jinja").render(
@@ -60,17 +57,8 @@ def _html(found: RunContrast) -> str:
         meanings=MEANINGS,
         scale=_scale,
         style=style,
-        verdicts={
-            "better": "second is better",
-            "worse": "second is worse",
-            "alike": "cannot be told apart",
-        },
+        verdicts=VERDICTS,
     )
-
-
-def _abridged(text: str) -> str:
-    """A text in which hashes are cut to what tells them apart; the whole is shown on hover."""
-    return _HASH.sub("\\1\N{HORIZONTAL ELLIPSIS}", text)
 
 
 def _scale(change: Change) -> Scale:

@@ -8,7 +8,7 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hooke.cli import options
+from hooke.cli import options, report
 from hooke.cli.session import Session
 from hooke.errors import InvalidRequestError
 from hooke.types import ReportFormat
@@ -30,6 +30,11 @@ Html = Annotated[
     ),
 ]
 
+Markdown = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", help="Write the comparison as Markdown, too."),
+]
+
 _TIMEOUT_S = 15 * 60.0
 """Tests on many samples take their time."""
 _VERDICTS = {"better": "second is better", "worse": "second is worse", "alike": "cannot be told apart"}
@@ -41,53 +46,73 @@ def compare(
     first: First,
     second: Second,
     html: Html = None,
+    markdown: Markdown = None,
     address: options.Address = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare two runs: every task and model that both have, sample by sample.
 
-    Two folders of reports are compared here, which needs a checkout of Hooke with its extra "evaluator";
-    two ids of evaluations are compared by the evaluator that keeps them. Differences are RUN_B minus RUN_A,
-    on the samples that are the same in both.
+    Two folders of reports are compared here, if Hooke runs from a checkout with its extra "evaluator".
+    Anything else is compared by the evaluator that keeps the evaluations: a folder stands for the evaluation
+    that it is the report of. Differences are RUN_B minus RUN_A, on the samples that are the same in both.
 
     \b
     Examples:
       hooke report compare hooke-report/before hooke-report/after
-      hooke report compare 3f2a 9c41 --html change.html
+      hooke report compare 3f2a 9c41 --html change.html --markdown change.md
     """
     session = options.session_of(context, address, as_json)
-    folders = [path for path in (Path(first).expanduser(), Path(second).expanduser()) if path.is_dir()]
-    if len(folders) == 1:
-        text = f"{folders[0]} is a folder and the other is not; name two folders, or two ids."
-        raise typer.BadParameter(text, param_hint="RUN_A, RUN_B")
     with session.reporting():
-        files = _here(*folders) if folders else asyncio.run(_there(session, first, second))
+        folders = [folder for name in (first, second) if (folder := Path(name).expanduser()).is_dir()]
+        contrast = _contrast() if len(folders) == 2 else None
+        if contrast is not None:
+            files = _here(contrast, folders)
+        else:
+            files = asyncio.run(_there(session, _id_of(first), _id_of(second)))
         found = json.loads(files["comparison.json"])
-        if html is not None:
-            html.write_bytes(files["index.html"])
+        written = {name: path for name, path in (("index.html", html), ("comparison.md", markdown)) if path}
+        for name, path in written.items():
+            path.write_bytes(files[name])
         session.show(found, *_tables(found))
-        if html is not None:
-            session.say(f"Page: {html}", "bold")
+        for path in written.values():
+            session.say(f"Written: {path}", "bold")
 
 
-def _here(first: Path, second: Path) -> Mapping[str, bytes]:
-    """Compare two folders. The client is installed without the evaluator, which a checkout has beside it."""
+def _contrast() -> Any:
+    """What compares folders: the client comes without it, a checkout has it. None: it is not here."""
     checkout = str(Path(__file__).resolve().parents[2])
     if checkout not in sys.path:
         sys.path.append(checkout)
     try:
-        contrast: Any = importlib.import_module("evaluator.contrast")
-    except ModuleNotFoundError as error:
-        raise InvalidRequestError(
-            f"comparing folders needs the evaluator ({error}): use a checkout of Hooke, installed with its "
-            "extra 'evaluator', or name the ids of two evaluations"
-        ) from error
-    runs = [contrast.read_folder(folder) for folder in (first, second)]
-    files: Mapping[str, bytes] = contrast.contrast_files(contrast.contrast(*runs))
+        return importlib.import_module("evaluator.contrast")
+    except ModuleNotFoundError:
+        return None
+
+
+def _here(contrast: Any, folders: Sequence[Path]) -> Mapping[str, bytes]:
+    files: Mapping[str, bytes] = contrast.contrast_files(
+        contrast.contrast(*(contrast.read_folder(folder) for folder in folders))
+    )
     return files
 
 
+def _id_of(run: str) -> str:
+    """Id of an evaluation that is named by itself or by the folder of its report."""
+    folder = Path(run).expanduser()
+    if not folder.is_dir():
+        return run
+    found = report.read(folder)
+    if found is None:
+        raise InvalidRequestError(f"{folder} holds no report of this version: report.json cannot be read")
+    return str(found["evaluation_id"])
+
+
 async def _there(session: Session, first: str, second: str) -> Mapping[str, bytes]:
+    if first == second:
+        raise InvalidRequestError(
+            f"both are of the evaluation {first}, of which its evaluator keeps one state; two reports of it "
+            "are compared by a checkout of Hooke that is installed with its extra 'evaluator'"
+        )
     async with session.client() as client:
         await client.serving(timeout_s=session.connect_s)
         archive = await client.report(
@@ -97,7 +122,7 @@ async def _there(session: Session, first: str, second: str) -> Mapping[str, byte
             timeout_s=max(session.timeout_s, _TIMEOUT_S),
         )
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        return {name: files.read(name) for name in ("comparison.json", "index.html")}
+        return {name: files.read(name) for name in ("comparison.json", "comparison.md", "index.html")}
 
 
 def _tables(found: Mapping[str, Any]) -> Iterator[Table]:

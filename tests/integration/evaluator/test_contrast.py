@@ -55,17 +55,18 @@ async def test_contrast(lab: Lab) -> None:
     assert not [each for each in found["provenance"] if each["topic"] in {"data", "questions"}]
     archive = await lab.client.report(ids[1], "html_zip", compared_to=ids[0])
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        assert set(files.namelist()) == {"index.html", "comparison.json"}
+        assert set(files.namelist()) == {"index.html", "comparison.json", "comparison.md"}
         assert json.loads(files.read("comparison.json")) == found
+        markdown = await lab.client.report(ids[1], "markdown", compared_to=ids[0])
+        assert markdown == files.read("comparison.md")
+        assert b"cannot be told apart" in markdown
 
 
-# What cannot be compared is refused with the reason: an unknown run, Markdown, a run without a report.
+# What cannot be compared is refused with the reason: an unknown run, a run without a report.
 async def test_refused(lab: Lab, tmp_path: Path) -> None:
     run = await lab.run(suite(2), "one", models=["model"])
     with pytest.raises(errors.UnknownEvaluationError):
         await lab.client.report(run.evaluation_id, compared_to="nobody")
-    with pytest.raises(errors.InvalidRequestError, match="JSON or as a zip"):
-        await lab.client.report(run.evaluation_id, "markdown", compared_to=run.evaluation_id)
     (lab.runs_dir / run.evaluation_id / "report" / "samples.parquet").unlink()
     with pytest.raises(errors.InvalidRequestError, match="evaluate again"):
         await lab.client.report(run.evaluation_id, compared_to=run.evaluation_id)

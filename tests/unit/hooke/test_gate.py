@@ -129,8 +129,10 @@ def test_bias() -> None:
 
 # Two folders are compared without a server: tables for people, everything for programs, a page on demand.
 def test_compare_folders(hooke: Hooke, lab: Lab, runs: tuple[Path, Path], tmp_path: Path) -> None:
-    done = hooke("report", "compare", *map(str, runs), "--html", str(tmp_path / "page.html"))
+    page, text = tmp_path / "page.html", tmp_path / "text.md"
+    done = hooke("report", "compare", *map(str, runs), "--html", str(page), "--markdown", str(text))
     assert done.code == 0
+    assert text.read_text().startswith("# Two runs compared: mine\n")
     assert "before (first) and after (second)" in done.out
     assert "second is better" in done.out
     assert "-4" in done.out
@@ -151,8 +153,9 @@ def test_compare_ids(hooke: Hooke, lab: Lab, runs: tuple[Path, Path]) -> None:
     done = hooke("report", "compare", "e0", "e1")
     assert done.code == 0
     assert "second is better" in done.out
-    (call,) = lab.calls("GetReport")
-    assert (call.request.evaluation_id, call.request.compared_to_evaluation_id) == ("e1", "e0")
+    assert hooke("report", "compare", str(runs[0]), "e1").code == 0  # a folder stands for its evaluation
+    asked = [(c.request.compared_to_evaluation_id, c.request.evaluation_id) for c in lab.calls("GetReport")]
+    assert asked == [("e0", "e1"), ("before", "e1")]
     lab.failures["GetReport"].append(errors.InvalidRequestError("the two runs have no task in common"))
     done = hooke("report", "compare", "e0", "e1")
     assert done.code == 1
@@ -165,11 +168,13 @@ def test_help(hooke: Hooke) -> None:
     assert "4    a figure is beyond what --fail-under or --fail-over allow" in hooke("--help").out
 
 
-# A folder and an id, or a folder without a report, are refused with what to do.
+# What cannot be compared is refused with what to do: a folder without a report, one evaluation with itself.
 def test_compare_refused(hooke: Hooke, lab: Lab, runs: tuple[Path, Path], tmp_path: Path) -> None:
-    done = hooke("report", "compare", str(runs[0]), "e1")
-    assert done.code == 2
-    assert "two folders, or two ids" in " ".join(done.err.replace("│", " ").split())
     done = hooke("report", "compare", str(runs[0]), str(tmp_path))
     assert done.code == 1
     assert "report.json is missing" in done.err
+    for pair in ((tmp_path, "e1"), (runs[0], "before"), ("e1", "e1")):
+        done = hooke("report", "compare", *map(str, pair))
+        assert done.code == 1
+        assert "holds no report" in done.err or "keeps one state" in done.err
+    assert lab.seen == []

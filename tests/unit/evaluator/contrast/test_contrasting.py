@@ -169,7 +169,7 @@ def test_files(tmp_path: Path) -> None:
     before = write_run(tmp_path / "a", {"counts": {hostile: answers}}, {"counts": TRUE})
     after = write_run(tmp_path / "b", {"counts": {hostile: TRUE}}, {"counts": TRUE})
     files = contrast_files(compared(before, after))
-    assert set(files) == {"comparison.json", "index.html"}
+    assert set(files) == {"comparison.json", "comparison.md", "index.html"}
     content = json.loads(files["comparison.json"])
     assert content["format_version"] == FORMAT_VERSION == 1
     assert content["contrasts"][0]["verdict"] == "better"
@@ -180,6 +180,17 @@ def test_files(tmp_path: Path) -> None:
     assert "second is better" in page
     assert 'src="' not in page
     assert 'rel="stylesheet"' not in page
+    text = files["comparison.md"].decode()
+    assert hostile not in text
+    row = next(line for line in text.splitlines() if "second is better" in line)
+    assert [cell.strip() for cell in row.split("|")][1:5] == [
+        "counts",
+        r"\<script\>alert(1)\</script\>",
+        "mae",
+        "second is better",
+    ]
+    assert "-3.000" in row
+    assert {line.count("|") for line in text.splitlines() if line.startswith("| counts")} == {10}
 
 
 # A folder without a report, or one from before `samples.parquet`, is refused with what to do.
