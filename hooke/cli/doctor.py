@@ -23,7 +23,7 @@ from hooke.cli.session import ExitCode, Session, describe
 from hooke.errors import HookeError
 from hooke.types import ModelInfo, ModelState, Task
 
-_LIBRARIES = ("grpcio", "protobuf", "numpy", "tifffile", "imagecodecs", "pillow")
+LIBRARIES = ("grpcio", "protobuf", "numpy", "tifffile", "imagecodecs")
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 
 
@@ -75,7 +75,7 @@ async def _look(session: Session, checks: list[Check], models: list[ModelInfo]) 
 
 
 def _facts(session: Session) -> Iterator[Check]:
-    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     yield Check(
         "hooke", None, f"{version('hooke')} on Python {platform.python_version()}, {platform.system()}"
     )

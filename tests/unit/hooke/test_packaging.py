@@ -4,11 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from hooke.cli.doctor import LIBRARIES
 
 ROOT = Path(__file__).parents[3]
 
@@ -84,3 +88,9 @@ def test_wheel(tmp_path: Path) -> None:
     always = {requirement for requirement in requirements if "extra ==" not in requirement}
     assert any(requirement.startswith("grpcio") for requirement in always)
     assert not any(requirement.lower().startswith(tuple(SERVER_LIBRARIES)) for requirement in always)
+
+
+# `hooke doctor` asks for the versions of what the wheel brings, so that it works where nothing else is installed.
+def test_doctor_needs_the_wheel_alone() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(LIBRARIES) <= {Requirement(text).name for text in dependencies}
