@@ -90,7 +90,7 @@ def test_wheel(tmp_path: Path) -> None:
     assert not any(requirement.lower().startswith(tuple(SERVER_LIBRARIES)) for requirement in always)
 
 
-# `hooke doctor` asks for the versions of what the wheel brings, so that it works where nothing else is installed.
+# `hooke doctor` asks for versions of what the wheel brings, so it works where nothing else is installed.
 def test_doctor_needs_the_wheel_alone() -> None:
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert set(LIBRARIES) <= {Requirement(text).name for text in dependencies}
