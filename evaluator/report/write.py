@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from types import CodeType
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from evaluator.metrics.catalogue import MEANINGS
 from evaluator.report import charts, numbers
@@ -46,6 +48,24 @@ from evaluator.report.views import ImageView, write_view
 from evaluator.summaries import RunSummary
 from hooke.types import SampleOutcome
 
+
+class _Compiled(BytecodeCache):
+    """The code of the templates, for the life of the process: each report has two environments of its own."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the code, if it was compiled before."""
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code."""
+        assert bucket.code is not None
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
 _ASSETS = ("report.css", "browser.js", "sample.js")
 
 
@@ -199,6 +219,8 @@ def _card(page: TaskPage, name: str, sample: SamplePage, answer: Answer) -> Card
 def _environment(summary: RunSummary, pages: tuple[TaskPage, ...]) -> Environment:
     environment = Environment(
         loader=PackageLoader("evaluator.report"),
+        auto_reload=False,
+        bytecode_cache=_COMPILED,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
