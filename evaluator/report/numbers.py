@@ -34,9 +34,9 @@ TIED_MEANING = "Models that cannot be told apart are tied: they share a rank."
 LATENCY_MEANING = "Latency is that of the answers: its median (p50) and its 99th percentile (p99)."
 
 REPEATS_MEANING = (
-    "Each sample was asked about several times. Every figure is over all answers, so that each sample counts "
-    "by the mean of its repeats, and its interval knows that answers to one sample are dependent: asking "
-    "again makes a figure no more general. n is the number of samples here, of answers elsewhere."
+    "Each sample was asked about several times. Every figure is over all answers, to which each sample adds "
+    "as many, and its interval knows that answers to one sample are dependent: asking again makes no figure "
+    "more general. Here n is the number of samples, elsewhere that of answers."
 )
 
 MORE_IMAGES_MEANING = (

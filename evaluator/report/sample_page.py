@@ -197,7 +197,11 @@ def _agreement(answers: Sequence[Answer]) -> str:
         for answer in answers
     )
     ((most, count),) = said.most_common(1)
-    told = f"{count} of {len(answers)} answers are the same: {most}."
+    if count == 1:
+        told = f"No two of the {len(answers)} answers are the same."
+    else:
+        share = "All" if count == len(answers) else f"{count} of"
+        told = f"{share} {len(answers)} answers are the same: {most}."
     counts = [a.prediction.count for a in answers if a.prediction.count is not None]
     if len(counts) > 1:
         told += f" The standard deviation of the counts is {number(statistics.stdev(counts))} objects."

@@ -38,6 +38,7 @@ def test_every_answer(report: Path) -> None:
 # A sample's page has each of its answers, and says how many are the same and how far counts lie apart.
 def test_sample_page(report: Path) -> None:
     pages = [Page(path) for path in (report / "samples" / "task1").iterdir()]
+    assert sum("All 3 answers are the same: 5." in page.text for page in pages) == 1
     text = next(page for page in pages if " 29 " in page.text)
     assert (
         "2 of 3 answers are the same: 9. The standard deviation of the counts is 11.55 objects." in text.text
