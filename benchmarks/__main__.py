@@ -161,9 +161,9 @@ def _metrics_table(found: metrics.Metrics) -> Table:
 
 def _evaluator_memory_table(found: evaluator_memory.Memory) -> Table:
     return _table(
-        "Reading a dataset in the evaluator",
-        ("", "samples", "peak MiB"),
-        (("evaluator", f"{row.samples:,}", row.peak_bytes / MIB) for row in found.rows),
+        "The evaluator at few samples and at many",
+        ("", "samples", "peak MiB", "seconds"),
+        ((row.what, f"{row.samples:,}", row.peak_bytes / MIB, row.seconds) for row in found.rows),
     )
 
 

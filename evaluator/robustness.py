@@ -19,7 +19,7 @@ from scipy import integrate, sparse
 from evaluator.corruptions.plan import variants
 from evaluator.judging import Judged, statistics_of
 from evaluator.metrics.comparison import side_by_side
-from evaluator.metrics.intervals import Features, Floats, Statistic, estimate
+from evaluator.metrics.intervals import Features, Floats, Statistic, estimate, whole
 from evaluator.metrics.statistics import divide
 from evaluator.suites import TaskSpec
 from evaluator.summaries import Estimate, FaultCurve, Robustness, SeverityPoint
@@ -186,7 +186,7 @@ def _spread(part: _Paired, images: tuple[int, ...]) -> Features:
     rows = [place[image] for image in part.images]
     ones = (np.ones(len(rows)), (rows, np.arange(len(rows))))
     chosen: Any = sparse.csr_array(ones, shape=(len(images), len(rows)))
-    spread: Features = chosen @ part.statistic.features
+    spread: Features = chosen @ whole(part.statistic.features)
     return spread
 
 

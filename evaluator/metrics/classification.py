@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from evaluator.metrics.intervals import Floats, Statistic
+from evaluator.metrics.intervals import Derived, Floats, Statistic
 from evaluator.metrics.statistics import divide, mean, proportion
 from evaluator.records import TaskKind
 
@@ -64,14 +64,20 @@ def calibration(brier: ArrayLike, confidence: ArrayLike, right: ArrayLike) -> li
         right: whether that choice is right.
     """
     sure, hit = np.asarray(confidence, np.float64), np.asarray(right, np.float64)
-    place = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    excess = np.zeros((sure.size, CALIBRATION_BINS + 1))
-    excess[np.arange(sure.size), place] = sure - hit
-    excess[:, -1] = 1
+    excess = Derived((sure, hit), CALIBRATION_BINS + 1, _excess)
     return [
         mean(CLASSIFICATION, "brier", brier),
         Statistic("ece", excess, _calibration_error, sure.size, higher_is_better=False),
     ]
+
+
+def _excess(sure: Floats, hit: Floats) -> Floats:
+    """By how much each answer is too sure, in the column of its bin; the last column counts the answers."""
+    place = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    excess = np.zeros((sure.size, CALIBRATION_BINS + 1))
+    excess[np.arange(sure.size), place] = sure - hit
+    excess[:, -1] = 1
+    return excess
 
 
 def _calibration_error(sums: Floats) -> Floats:

@@ -16,7 +16,18 @@ from typing import Any
 import numpy as np
 from scipy import sparse, stats
 
-from evaluator.metrics.intervals import CHUNK, SEED, Clusters, Features, Floats, Statistic, Units, estimate
+from evaluator.metrics.intervals import (
+    CHUNK,
+    SEED,
+    Clusters,
+    Derived,
+    Features,
+    Floats,
+    Statistic,
+    Units,
+    estimate,
+    whole,
+)
 from evaluator.summaries import Estimate
 
 PERMUTATIONS = 9999
@@ -88,15 +99,17 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def side_by_side(*parts: Features) -> Features:
     """The columns of all parts, which have the same rows; dense where all of them are."""
+    if any(isinstance(part, Derived) for part in parts):
+        return Derived(parts, sum(part.shape[1] for part in parts), side_by_side)
     dense = [part for part in parts if isinstance(part, np.ndarray)]
     if len(dense) == len(parts):
         return np.hstack(dense)
-    return sparse.csr_array(sparse.hstack([sparse.csr_array(part) for part in parts]))
+    return sparse.csr_array(sparse.hstack([sparse.csr_array(whole(part)) for part in parts]))
 
 
 def only_one_right(first: Statistic, second: Statistic) -> tuple[int, int]:
     """How many samples only the first of two models has right, and only the second; of proportions."""
-    only_one = np.asarray(first.features)[:, 0] - np.asarray(second.features)[:, 0]
+    only_one = whole(first.features)[:, 0] - whole(second.features)[:, 0]
     return int((only_one > 0).sum()), int((only_one < 0).sum())
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluator.metrics.intervals import Floats, Statistic
+from evaluator.metrics.intervals import Derived, Floats, Statistic
 from evaluator.metrics.statistics import divide, mean, proportion
 from evaluator.records import TaskKind
 
@@ -23,16 +25,19 @@ def statistics(true: ArrayLike, predicted: ArrayLike, note: str = "") -> list[St
     error = p - t
     relative = np.full(t.shape, np.nan)
     np.divide(np.abs(error), t, out=relative, where=t > 0)
+    moments = Derived((t, p), 6, partial(_moments, t.mean() if t.size else 0.0))
     close = 100 * np.abs(error) <= 10 * t  # as `within`
     return [
         mean(COUNTING, "mae", np.abs(error), note),
-        Statistic("rmse", _with_ones(error**2), _root_mean, t.size, higher_is_better=False, note=note),
+        Statistic(
+            "rmse", Derived((error,), 2, _squares), _root_mean, t.size, higher_is_better=False, note=note
+        ),
         mean(COUNTING, "bias", error, note),
         mean(COUNTING, "mape", relative, note),
-        Statistic("r2", _moments(t, p), _r2, t.size, undefined="all true counts are equal", note=note),
+        Statistic("r2", moments, _r2, t.size, undefined="all true counts are equal", note=note),
         Statistic(
             "pearson_r",
-            _moments(t, p),
+            moments,
             _pearson,
             t.size,
             undefined="all true counts, or all answers, are equal",
@@ -43,18 +48,17 @@ def statistics(true: ArrayLike, predicted: ArrayLike, note: str = "") -> list[St
     ]
 
 
-def _with_ones(values: Floats) -> Floats:
-    return np.column_stack([values, np.ones_like(values)])
+def _squares(error: Floats) -> Floats:
+    return np.column_stack([error**2, np.ones_like(error)])
 
 
 def _root_mean(sums: Floats) -> Floats:
     return np.sqrt(divide(sums[:, 0], sums[:, 1]))
 
 
-def _moments(t: Floats, p: Floats) -> Floats:
+def _moments(centre: float, t: Floats, p: Floats) -> Floats:
     """Columns 1, t, p, tt, pp, tp; centred, so that large counts lose no digits."""
-    if t.size:
-        t, p = t - t.mean(), p - t.mean()
+    t, p = t - centre, p - centre
     return np.column_stack([np.ones_like(t), t, p, t * t, p * p, t * p])
 
 

@@ -30,7 +30,28 @@ CHUNK = 4_000_000
 """Most weights held in memory at once."""
 
 Floats = NDArray[np.float64]
-Features = Floats | sparse.csr_array[Any, Any]
+
+
+class Derived:
+    """Features that are computed from columns as they are needed, some samples at a time.
+
+    Args:
+        columns: of the same length; features themselves, or arrays of one dimension.
+        width: columns of the result.
+        make: from parts of the columns to features of those samples.
+    """
+
+    def __init__(self, columns: Sequence[Any], width: int, make: Callable[..., Any]) -> None:
+        self._columns = columns
+        self._make = make
+        self.shape = (columns[0].shape[0], width)
+
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Any:
+        """The features of some samples, dense or sparse."""
+        return self._make(*(column[rows] for column in self._columns))
+
+
+Features = Floats | sparse.csr_array[Any, Any] | Derived
 Clusters = Sequence[str | None] | NDArray[np.int64]
 """What each sample shares with others: a name, None for nothing; or a number, INDEPENDENT for nothing."""
 
@@ -102,6 +123,11 @@ def estimate(statistics: Sequence[Statistic], clusters: Clusters) -> tuple[Estim
     )
 
 
+def whole(features: Features) -> Any:
+    """The features of all samples, dense or sparse."""
+    return features[:] if isinstance(features, Derived) else features
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
     """What is independent of each other: samples, or clusters of them.
@@ -109,10 +135,14 @@ class Units:
     Attributes:
         of_sample: number of each sample's unit.
         count: units.
+        order: places of the samples, unit by unit.
+        starts: where each unit begins in `order`, and its end.
     """
 
     of_sample: NDArray[np.intp]
     count: int
+    order: NDArray[np.intp]
+    starts: NDArray[np.intp]
 
     @classmethod
     def of(cls, clusters: Clusters) -> Units:
@@ -124,24 +154,34 @@ class Units:
             )
         alone = clusters == INDEPENDENT
         if alone.all():
-            return cls(np.arange(clusters.size), clusters.size)
+            places = np.arange(clusters.size + 1)
+            return cls(places[:-1], clusters.size, places[:-1], places)
         keys = np.where(alone, -2 - np.arange(clusters.size), clusters)
         _, first, of_sample = np.unique(keys, return_index=True, return_inverse=True)
-        order = np.argsort(np.argsort(first))
-        return cls(order[of_sample], first.size)
+        of_sample = np.argsort(np.argsort(first))[of_sample]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(of_sample))])
+        return cls(of_sample, first.size, np.argsort(of_sample, kind="stable"), starts)
 
     @property
     def clustered(self) -> bool:
         """True if some samples share a unit."""
         return self.count < self.of_sample.size
 
-    def sum(self, features: Features) -> Any:
-        """Sum the features of each unit: units x columns, dense or sparse as they are."""
-        samples = self.of_sample.size
+    def sum(self, features: Features, first: int = 0, last: int | None = None) -> Any:
+        """Sum the features of each of some units: units x columns, dense or sparse as they are."""
+        last = self.count if last is None else min(last, self.count)
         if not self.clustered:
-            return features
-        ones = (np.ones(samples), (self.of_sample, np.arange(samples)))
-        return sparse.csr_array(ones, shape=(self.count, samples)) @ features
+            return features[first:last]
+        starts = self.starts[first : last + 1]
+        rows = self.order[starts[0] : starts[-1]]
+        ones = (np.ones(rows.size), np.arange(rows.size), starts - starts[0])
+        return sparse.csr_array(ones, shape=(last - first, rows.size)) @ features[rows]
+
+    def blocks(self, features: Features) -> Iterator[Any]:
+        """The sums of all units, some at a time."""
+        step = max(1, CHUNK // max(1, features.shape[1]))
+        for first in range(0, self.count, step):
+            yield self.sum(features, first, first + step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,81 +189,109 @@ class Distribution:
     """What the bootstrap found of a statistic.
 
     Attributes:
-        value: of all units.
+        statistic, units: of what.
+        total: its sums over all units, one row.
         resampled: of RESAMPLES draws of as many units; NaN where it is undefined.
-        left_out: without each unit.
     """
 
-    value: float
+    statistic: Statistic
+    units: Units
+    total: Floats
     resampled: Floats
-    left_out: Floats
+
+    @property
+    def value(self) -> float:
+        """Of all units; NaN where there is none."""
+        return float(self.statistic.of_sums(self.total)[0]) if self.units.count else math.nan
+
+    def left_out(self) -> Floats:
+        """Without each unit."""
+        return np.concatenate(
+            [
+                self.statistic.of_sums(
+                    self.total - (part if isinstance(part, np.ndarray) else part.toarray())
+                )
+                for part in self.units.blocks(self.statistic.features)
+            ]
+        )
 
 
 def resample(statistics: Sequence[Statistic], units: Units) -> list[Distribution]:
-    """Draw units with replacement, the same ones for every statistic; without units there is nothing."""
+    """Draw units with replacement, the same ones for every statistic; without units there is nothing.
+
+    Some draws and some units at a time, so that no more is in memory however many there are.
+    """
     size = units.count
     if not statistics or not size:
-        return [Distribution(math.nan, np.empty(0), np.empty(0)) for _ in statistics]
-    by_unit = [units.sum(statistic.features) for statistic in statistics]
-    totals: list[Floats] = [np.ones((1, size)) @ sums for sums in by_unit]
+        return [Distribution(statistic, units, np.empty((1, 0)), np.empty(0)) for statistic in statistics]
+    rng = np.random.Generator(np.random.PCG64(SEED))
+    step = max(1, CHUNK // max(statistic.features.shape[1] for statistic in statistics))
     resampled: list[list[Floats]] = [[] for _ in statistics]
-    left_out: list[list[Floats]] = [[] for _ in statistics]
-    for weights in _weights(size):
-        for place, (statistic, sums) in enumerate(zip(statistics, by_unit, strict=True)):
-            resampled[place].append(statistic.of_sums(weights @ sums))
-    for place, (statistic, sums) in enumerate(zip(statistics, by_unit, strict=True)):
-        step = max(1, CHUNK // max(1, sums.shape[1]))
-        for start in range(0, size, step):
-            block = sums[start : start + step]
-            dense: Floats = block if isinstance(block, np.ndarray) else block.toarray()
-            left_out[place].append(statistic.of_sums(totals[place] - dense))
+    for start in range(0, RESAMPLES, step):
+        drawn: list[Any] = [0.0] * len(statistics)
+        for first, weights in _weights(rng, size, min(step, RESAMPLES - start)):
+            for place, statistic in enumerate(statistics):
+                drawn[place] += weights @ units.sum(statistic.features, first, first + weights.shape[1])
+        for place, statistic in enumerate(statistics):
+            resampled[place].append(statistic.of_sums(drawn[place]))
     return [
-        Distribution(
-            value=float(statistic.of_sums(total)[0]),
-            resampled=np.concatenate(resampled[place]),
-            left_out=np.concatenate(left_out[place]),
-        )
-        for place, (statistic, total) in enumerate(zip(statistics, totals, strict=True))
+        Distribution(statistic, units, _total(statistic, units), np.concatenate(resampled[place]))
+        for place, statistic in enumerate(statistics)
     ]
 
 
-def _weights(size: int) -> Iterator[Floats]:
-    """Rows that say how often each unit was drawn, RESAMPLES in all."""
-    rng = np.random.Generator(np.random.PCG64(SEED))
-    step = max(1, CHUNK // size)
-    for start in range(0, RESAMPLES, step):
-        rows = min(step, RESAMPLES - start)
-        drawn = rng.integers(0, size, (rows, size)) + size * np.arange(rows)[:, np.newaxis]
-        yield np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size).astype(np.float64)
+def _total(statistic: Statistic, units: Units) -> Floats:
+    parts = [np.ones((1, part.shape[0])) @ part for part in units.blocks(statistic.features)]
+    total: Floats = np.sum(parts, axis=0)
+    return total
+
+
+def _weights(rng: np.random.Generator, size: int, rows: int) -> Iterator[tuple[int, Floats]]:
+    """How often each unit was drawn, for so many draws of as many units as there are.
+
+    Yields:
+        The number of the first of some units, and rows x these units. How many of a draw fall on them is
+        drawn first, then which of them.
+    """
+    step = max(1, CHUNK // rows)
+    sizes = np.array([min(step, size - first) for first in range(0, size, step)])
+    alone = sizes.size == 1  # then nothing is drawn
+    counts = np.full((rows, 1), size) if alone else rng.multinomial(size, sizes / size, rows)
+    for block, count in enumerate(sizes):
+        drawn = rng.integers(0, count, counts[:, block].sum())
+        drawn += np.repeat(count * np.arange(rows), counts[:, block])
+        weights = np.bincount(drawn, minlength=rows * count).reshape(rows, count)
+        yield block * step, weights.astype(np.float64)
 
 
 def _bca(statistic: Statistic, found: Distribution, method: str) -> Estimate:
-    if math.isnan(found.value):
+    value = found.value
+    if math.isnan(value):
         return _without_interval(statistic, None, statistic.undefined)
-    if found.left_out.size < FEWEST_UNITS:
+    if found.units.count < FEWEST_UNITS:
         return _without_interval(
-            statistic, found.value, f"no interval: fewer than {FEWEST_UNITS} independent samples"
+            statistic, value, f"no interval: fewer than {FEWEST_UNITS} independent samples"
         )
     drawn = found.resampled[~np.isnan(found.resampled)]
-    left_out = found.left_out[~np.isnan(found.left_out)]
-    if drawn.size < 0.9 * RESAMPLES or left_out.size < found.left_out.size:
-        return _without_interval(statistic, found.value, "no interval: undefined for parts of the samples")
-    if np.ptp(drawn) <= 1e-12 * max(1.0, abs(found.value)):
-        return _without_interval(statistic, found.value, "no interval: all samples are alike")
-    below = ((drawn < found.value).sum() + 0.5 * (drawn == found.value).sum()) / drawn.size
+    left_out = found.left_out()
+    if drawn.size < 0.9 * RESAMPLES or np.isnan(left_out).any():
+        return _without_interval(statistic, value, "no interval: undefined for parts of the samples")
+    if np.ptp(drawn) <= 1e-12 * max(1.0, abs(value)):
+        return _without_interval(statistic, value, "no interval: all samples are alike")
+    below = ((drawn < value).sum() + 0.5 * (drawn == value).sum()) / drawn.size
     bias = special.ndtri(below)
     deviation = left_out.mean() - left_out
     spread = (deviation**2).sum() ** 1.5
     if not np.isfinite(bias):
-        return _without_interval(statistic, found.value, "no interval: the resamples are degenerate")
+        return _without_interval(statistic, value, "no interval: the resamples are degenerate")
     # A median may be the same without any one unit, which tells nothing of acceleration.
     acceleration = (deviation**3).sum() / (6 * spread) if spread else 0.0
-    z = bias + _reach(found.left_out.size) * np.array([-1.0, 1.0])
+    z = bias + _reach(found.units.count) * np.array([-1.0, 1.0])
     shares = special.ndtr(bias + z / (1 - acceleration * z))
     low, high = np.quantile(drawn, shares)
     return Estimate(
         name=statistic.name,
-        value=found.value,
+        value=value,
         low=float(low),
         high=float(high),
         method=method,
@@ -247,7 +315,7 @@ def _reach(units: int) -> float:
 def _proportion(statistic: Statistic) -> Estimate:
     if not statistic.n:
         return _without_interval(statistic, None, statistic.undefined)
-    successes = round(float(statistic.features[:, 0].sum()))
+    successes = round(float(whole(statistic.features)[:, 0].sum()))
     interval = wilson(successes, statistic.n)
     return Estimate(
         name=statistic.name,

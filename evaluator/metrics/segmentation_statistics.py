@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evaluator.metrics.intervals import Floats, Statistic
+from evaluator.metrics.intervals import Derived, Floats, Statistic
 from evaluator.metrics.statistics import divide, mean
 from evaluator.records import TaskKind
 
@@ -39,19 +39,32 @@ def statistics(images: Mapping[str, Floats], note: str = "") -> list[Statistic]:
         images: metrics and sums of the single images, an array for each name; NaN where an image has none.
         note: passed on to the reader.
     """
-    areas, common = images["truth_area"] + images["predicted_area"], images["common"]
+    areas = [images[name] for name in ("common", "truth_area", "predicted_area")]
+    found = [images[name] for name in ("iou_sum", "tp", "fp", "fn")]
     pooled = {
-        "pq_pooled": (images["iou_sum"], images["tp"] + (images["fp"] + images["fn"]) / 2),
-        "dice_pooled": (2 * common, areas),
-        "iou_pooled": (common, areas - common),
+        "pq_pooled": Derived(found, 2, _quality),
+        "dice_pooled": Derived(areas, 2, _dice),
+        "iou_pooled": Derived(areas, 2, _iou),
     }
     return [
         *(mean(TaskKind.SEGMENTATION, name, images[single], note) for name, single in MEANS.items()),
         *(
-            Statistic(name, np.column_stack(columns), _ratio_or_one, common.size, note=note)
-            for name, columns in pooled.items()
+            Statistic(name, features, _ratio_or_one, features.shape[0], note=note)
+            for name, features in pooled.items()
         ),
     ]
+
+
+def _quality(iou_sum: Floats, tp: Floats, fp: Floats, fn: Floats) -> Floats:
+    return np.column_stack([iou_sum, tp + (fp + fn) / 2])
+
+
+def _dice(common: Floats, truth: Floats, predicted: Floats) -> Floats:
+    return np.column_stack([2 * common, truth + predicted])
+
+
+def _iou(common: Floats, truth: Floats, predicted: Floats) -> Floats:
+    return np.column_stack([common, truth + predicted - common])
 
 
 def _ratio_or_one(sums: Floats) -> Floats:

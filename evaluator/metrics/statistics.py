@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from evaluator.metrics.catalogue import metric
-from evaluator.metrics.intervals import Floats, Statistic
+from evaluator.metrics.intervals import Derived, Floats, Statistic
 from evaluator.records import TaskKind
 
 
@@ -24,16 +25,22 @@ def ratio_of_sums(sums: Floats) -> Floats:
     return divide(sums[:, 0], sums[:, 1])
 
 
+def _present(values: NDArray[Any]) -> Floats:
+    """The values that are there, and how many: one or none."""
+    there = ~np.isnan(values)
+    return np.column_stack([np.where(there, values, 0.0), there.astype(np.float64)])
+
+
 def mean(kind: TaskKind, name: str, values: ArrayLike, note: str = "") -> Statistic:
     """The mean of one value a sample; NaN values are left out."""
-    array = np.asarray(values, np.float64)
-    there = ~np.isnan(array)
-    features = np.column_stack([np.where(there, array, 0.0), there.astype(np.float64)])
+    array = np.asarray(values)
+    if array.dtype != np.bool_:
+        array = array.astype(np.float64, copy=False)
     return Statistic(
         name,
-        features,
+        Derived((array,), 2, _present),
         ratio_of_sums,
-        n=int(there.sum()),
+        n=int((~np.isnan(array)).sum()),
         higher_is_better=metric(kind, name).higher_is_better,
         note=note,
     )

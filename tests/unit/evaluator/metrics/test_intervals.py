@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluator.metrics.intervals import RESAMPLES, estimate, wilson
+from evaluator.metrics.intervals import RESAMPLES, _weights, estimate, wilson
 from evaluator.metrics.statistics import mean, proportion
 from evaluator.records import TaskKind
 
@@ -94,14 +94,18 @@ def test_intervals_are_deterministic():
     assert first[1] == one(mean(COUNTING, "bias", values), [None] * 40)
 
 
-# Many samples are resampled in pieces, and the pieces make up the same number of resamples.
+# Many samples are resampled in pieces: the draws are others, what they say is the same.
 def test_large_sets_are_resampled_in_pieces(monkeypatch):
     values = np.random.default_rng(7).normal(0, 1, 500)
     whole = one(mean(COUNTING, "bias", values), [None] * 500)
     monkeypatch.setattr("evaluator.metrics.intervals.CHUNK", 500 * 333)
     pieces = one(mean(COUNTING, "bias", values), [None] * 500)
-    assert RESAMPLES % 333 != 0
-    assert (pieces.low, pieces.high) == pytest.approx((whole.low, whole.high))
+    assert pieces.value == pytest.approx(whole.value)
+    width = whole.high - whole.low
+    assert (pieces.low, pieces.high) == pytest.approx((whole.low, whole.high), abs=0.1 * width)
+    drawn = [weights for _, weights in _weights(np.random.default_rng(1), 500, RESAMPLES)]
+    assert len(drawn) > 1
+    assert (np.hstack(drawn).sum(axis=1) == 500).all()
 
 
 # Where nothing varies, or too little is there, a value stands without an interval and a note says why.
