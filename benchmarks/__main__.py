@@ -22,6 +22,7 @@ from benchmarks import (
     llava,
     metrics,
     proxies,
+    resources,
     sam,
     uploads,
     workers,
@@ -167,6 +168,17 @@ def _evaluator_memory_table(found: evaluator_memory.Memory) -> Table:
     )
 
 
+def _resources_table(found: resources.Resources) -> Table:
+    return _table(
+        "What services take",
+        ("", "load", "MiB at rest", "MiB at most", "CPU ms each", "threads"),
+        (
+            (row.service, row.load, row.rest_bytes / MIB, row.peak_bytes / MIB, row.cpu_s * 1e3, row.threads)
+            for row in found.rows
+        ),
+    )
+
+
 def _evaluator_table(found: evaluator.Evaluators) -> Table:
     return _table(
         f"Evaluating questions about images (load average {found.load:.1f})",
@@ -181,6 +193,7 @@ PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Table]]] = {
     "proxies": (proxies.measure, _proxies_table),
     "workers": (workers.measure, _workers_table),
     "evaluator-memory": (evaluator_memory.measure, _evaluator_memory_table),
+    "resources": (resources.measure, _resources_table),
     "cellpose": (cellpose.measure, _cellpose_table),
     "llava": (llava.measure, _llava_table),
     "sam": (sam.measure, _sam_table),
