@@ -84,10 +84,12 @@ class Inquiry:
         text: the question.
         options: of a choice, in the order in which they are shown: each sample has one of its own, so that a
             model which prefers a place gains nothing by it.
+        about: tells questions of the same words about the same image apart; nobody is shown it.
     """
 
     text: str
     options: tuple[str, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

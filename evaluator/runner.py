@@ -19,6 +19,7 @@ from evaluator.catalogue import Catalogue, DatasetChangedError
 from evaluator.control import Control
 from evaluator.imports import ImportedAsker
 from evaluator.lanes import Lane, LaneWorker
+from evaluator.metrics.grading import NO_GRADE
 from evaluator.pacing import GivenUpError, Pace, Pacer, StoppedError
 from evaluator.preparing import OpenTask, data_dir_of, models_of, notes_of, open_task, suite_of
 from evaluator.reporting import remove_report, summary_of, write_run_report
@@ -321,7 +322,9 @@ def _ending(store: RunStore, prepared: Prepared, control: Control) -> Ending:
     reasons: Counter[str] = Counter()
     for task in tasks:
         reasons += store.failure_reasons(task)
-    told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    # What was answered fails only by what a judge says, and that was paid for: it is not asked again.
+    reasons[NO_GRADE] += max(0, failed - reasons.total())
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common() if count)
     counted = "answers" if any(task.repeats for task in tasks) else "samples"
     messages = [f"{failed} of {total} {counted} failed ({told})."] if failed else []
     again = "Create the evaluation again with the same request_id to finish it."

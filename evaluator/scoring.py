@@ -13,6 +13,7 @@ from evaluator.filters import filtered, is_text
 from evaluator.judging import READ, READINGS
 from evaluator.metrics import coco, counting, segmentation
 from evaluator.metrics.answers import AnswerKind, AnswerScore, score_choice, score_number, score_text
+from evaluator.metrics.grading import score_grade
 from evaluator.metrics.overlap import LabelImage
 from evaluator.metrics.quantities import score_quantity
 from evaluator.records import ExpectedAnswer, Prediction, Sample, SampleScore, TaskKind, Truth
@@ -142,6 +143,10 @@ def _read_words(task: TaskSpec, sample: Sample, truth: ExpectedAnswer, predictio
     finish = FinishReason.LENGTH if prediction.truncated else FinishReason.STOP
     if truth.kind is AnswerKind.CHOICE:
         return score_choice(truth.texts[0], text, sample.inquiry.options, finish)
+    if truth.kind is AnswerKind.GRADE:
+        grade = score_grade(text, finish)
+        own = sample.slices.get("model") == prediction.model
+        return replace(grade, note="graded its own answer") if own and grade.metrics else grade
     if truth.kind is AnswerKind.TEXT:
         return score_text(truth.texts, text, finish)
     assert truth.number is not None

@@ -12,6 +12,7 @@ import string
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
+from evaluator.metrics.answers import AnswerKind
 from evaluator.records import Sample
 from evaluator.task_parts import PromptSpec
 
@@ -57,6 +58,8 @@ def put_into_words(sample: Sample, prompt: PromptSpec | None) -> str:
     """
     assert sample.inquiry is not None
     assert sample.truth.answer is not None
+    if sample.truth.answer.kind is AnswerKind.GRADE:  # has all the words of its rubric
+        return sample.inquiry.text
     prompt = prompt or _DEFAULT
     words = _compiled(prompt.template or TEMPLATES[prompt.version]).render(
         question=sample.inquiry.text,

@@ -144,7 +144,8 @@ class Dataset:
         asked = content.image or f"no image\n{item.source}".encode()
         inquiry = content.inquiry
         if inquiry is not None:
-            question += json.dumps([inquiry.text, sorted(inquiry.options)]).encode() + b"\n"
+            about = [inquiry.about] if inquiry.about else []
+            question += json.dumps([inquiry.text, sorted(inquiry.options), *about]).encode() + b"\n"
             asked += b"".join(hashlib.sha256(image).digest() for image in content.further_images)
         sample_id = hashlib.sha256(question + asked).hexdigest()
         if inquiry is not None:

@@ -13,6 +13,7 @@ from evaluator.datasets import (
     coco,
     ctc,
     dsb2018,
+    judging,
     microvqa,
     pairs,
     questions,
@@ -36,6 +37,7 @@ from evaluator.datasets.public_specs import (
     VocSpec,
 )
 from evaluator.datasets.specs import (
+    AnswersSpec,
     ClassFoldersSpec,
     DatasetSpec,
     FolderDatasetSpec,
@@ -94,7 +96,9 @@ def open_dataset(
     )
 
 
-def _list_items(spec: FolderDatasetSpec, folder: Folder, kind: TaskKind) -> Items:
+def _list_items(  # noqa: PLR0912  (a branch for each loader)
+    spec: FolderDatasetSpec, folder: Folder, kind: TaskKind
+) -> Items:
     items: Items
     match spec:
         case Bbbc005Spec():
@@ -121,6 +125,8 @@ def _list_items(spec: FolderDatasetSpec, folder: Folder, kind: TaskKind) -> Item
             items = table.list_items(spec, folder, kind)
         case QuestionsSpec():
             items = questions.list_items(spec, folder)
+        case AnswersSpec():
+            items = judging.list_items(spec, folder)
     return items
 
 

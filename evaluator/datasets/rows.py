@@ -38,8 +38,8 @@ def read_table(folder: Folder, table: str, needed: Iterable[str], member: str | 
         table: its path below; `.jsonl` is read as JSON Lines, `.json` as an array (which is kept in memory),
             everything else as CSV.
         needed: columns that every row must have; reading one that lacks any raises InvalidRequestError.
-        member: of a `.json` that holds an object, the member with the rows: an array, or an object of
-            objects, whose names are then the column "key".
+        member: of a `.json` that holds an object, the member with the rows: an array, or an object,
+            whose names are then the column "key"; its values are objects or the column "value".
 
     Raises:
         InvalidRequestError: it is missing, or is no table.
@@ -146,7 +146,7 @@ def _read_json(folder: Folder, path: str, needed: frozenset[str], member: str | 
         if member is not None:
             found = _object(found).get(member)
             if isinstance(found, dict):
-                found = [{"key": key, **_object(value)} for key, value in found.items()]
+                found = [{"key": key, **_row_of(value)} for key, value in found.items()]
         if not isinstance(found, list):
             raise ValueError("it must hold objects" if member is None else f"it has no rows as {member!r}")
         objects = [_object(value) for value in found]
@@ -156,6 +156,10 @@ def _read_json(folder: Folder, path: str, needed: frozenset[str], member: str | 
         _checked(f"{folder.path / path}, row {number}", {key: _text(v) for key, v in values.items()}, needed)
         for number, values in enumerate(objects, start=1)
     ]
+
+
+def _row_of(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"value": value}
 
 
 def _object(value: object) -> dict[str, Any]:

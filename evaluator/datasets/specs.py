@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from evaluator.datasets.basis import (
     CLASSIFICATION,
     COUNTING,
     SEGMENTATION,
     VQA,
+    FolderSpec,
     LoaderSpec,
     NamedPartsSpec,
     OneOrSeveral,
@@ -44,6 +45,13 @@ class SimulatedSpec(SeriesSpec, LoaderSpec):
     def axes(self) -> tuple[str, ...]:
         """Axes by which the samples can be sliced."""
         return ("overlap", "blur")
+
+
+def _only_source(image: str) -> str:
+    stray = set(names_in(image)) - {"source"}
+    if stray:
+        raise ValueError(f"{{{min(stray)}}}: there is only {{source}}")
+    return image
 
 
 def _identity_of_list(labels: object) -> object:
@@ -205,8 +213,9 @@ class QuestionsSpec(NamedPartsSpec):
 
     Attributes:
         table: path of the file.
-        member: of a JSON file that is an object, the member that has the rows: a list of objects, or objects
-            by their names, which are then the column "key". Absent: the file is the list.
+        member: of a JSON file that is an object, the member that has the rows: a list of objects, or an
+            object, whose names are then the column "key"; its values are objects or the column "value".
+            Absent: the file is the list.
         image: path of an image, as in `TableSpec.image`.
         question: the column with the question.
         ask: one question for all rows instead; columns stand in braces, as "How large are the {kind}?".
@@ -244,6 +253,33 @@ class QuestionsSpec(NamedPartsSpec):
         return self
 
 
+class AnswersSpec(FolderSpec):
+    """What models wrote in an earlier evaluation, for a judge to grade: `samples.parquet` of its report.
+
+    The models that are asked are the judges; the slices "model" are the graded ones.
+
+    Attributes:
+        table: path of the file.
+        task: of that evaluation; its truth is the reference.
+        ask: the question that was answered.
+        image: path of an image; `{source}` is where the file says that the sample came from.
+        rubric: version of the words in which the judge is asked.
+    """
+
+    kinds = frozenset({VQA})
+    loader: Literal["answers"]
+    table: str
+    task: str
+    ask: str
+    image: Annotated[str, AfterValidator(_only_source)] = "{source}"
+    rubric: Literal["v1"] = "v1"
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which the samples can be sliced."""
+        return ("model",)
+
+
 FolderDatasetSpec = (
     Bbbc005Spec
     | Dsb2018Spec
@@ -257,5 +293,6 @@ FolderDatasetSpec = (
     | StackPairsSpec
     | TableSpec
     | QuestionsSpec
+    | AnswersSpec
 )
 DatasetSpec = Annotated[SimulatedSpec | FolderDatasetSpec, Field(discriminator="loader")]

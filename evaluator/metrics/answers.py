@@ -29,6 +29,8 @@ class AnswerKind(enum.StrEnum):
     NUMBER = "number"
     QUANTITY = "quantity"
     """A number with a unit."""
+    GRADE = "grade"
+    """What a judge thinks of an answer; see `grading`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,10 @@ class AnswerScore:
     """One answer.
 
     Attributes:
-        outcome: *scored*, *abstained* or *unparsed*.
+        outcome: *scored*, *abstained* or *unparsed*; of a grade *scored* or *failed*.
         metrics: `correct`, 0 or 1; of a text also `anls`; of a number or quantity `within_tolerance` and,
             where the truth is not 0, `relative_error`; of a quantity `unit_error`, 1 if nothing but the unit
-            is wrong. Empty unless scored.
+            is wrong; of a grade also `grade`. Empty unless scored.
         answer: what was read, shortly, for a person.
         note: of a quantity what is right or wrong with it, as "unit missing" or "off by 10^3"; of an unparsed
             answer why it could not be read.
@@ -154,6 +156,8 @@ def unanswered(reading: Reading) -> AnswerScore:
 def no_answer(kind: AnswerKind) -> Mapping[str, float]:
     """The metrics that strict numbers give to a question without an answer: wrong, and as far off as 0."""
     metrics = {"correct": 0.0}
+    if kind is AnswerKind.GRADE:
+        metrics["grade"] = 0.0
     if kind is AnswerKind.TEXT:
         metrics["anls"] = 0.0
     if kind in {AnswerKind.NUMBER, AnswerKind.QUANTITY}:

@@ -130,6 +130,7 @@ VQA = (
         "share of the answers to questions for a number with a unit of which nothing but the unit is wrong",
         False,
     ),
+    Metric("grade_mean", "mean of the grades that a judge gave: A is 1, B 2/3, C 1/3 and D 0"),
 )
 
 METRICS: Mapping[TaskKind, tuple[Metric, ...]] = MappingProxyType(

@@ -18,7 +18,7 @@ LEVELS = np.array(
 """Relative errors to two significant digits: what a median is told to, and at most."""
 
 
-VALUES = ("correct", "anls", "within_tolerance", "relative_error", "unit_error")
+VALUES = ("correct", "anls", "within_tolerance", "relative_error", "unit_error", "grade")
 """Metrics of single questions that those of a set are computed from."""
 
 
@@ -37,6 +37,7 @@ def statistics(answers: Mapping[str, Floats], note: str = "") -> list[Statistic]
         proportion(TaskKind.VQA, "within_tolerance", answers["within_tolerance"], note),
         _median("relative_error_median", answers["relative_error"], note),
         proportion(TaskKind.VQA, "unit_errors", answers["unit_error"], note),
+        mean(TaskKind.VQA, "grade_mean", answers["grade"], note),
     ]
 
 

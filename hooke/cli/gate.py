@@ -17,7 +17,7 @@ METRICS: Mapping[str, bool | None] = {
             *("iou_pooled", "boundary_f1@2px", "coco_ap", "coco_ap50", "coco_ap75"),
             *("r2", "pearson_r", "exact", "within_10pct"),
             *("accuracy", "balanced_accuracy", "macro_f1", "mcc", "kappa"),
-            *("anls_mean", "within_tolerance"),
+            *("anls_mean", "within_tolerance", "grade_mean"),
         ),
         True,
     ),

@@ -116,7 +116,8 @@ def paper_data(root: Path) -> None:
     columns = "filename,kind,ground_truth_um,ChatGPT_um,LLaVA_um,Gemini_um"
     (supplement / "vqa_t2_size_results.csv").write_text(f"{columns}\none.jpg,fibers,24,6,10,0.024\n")
     bar = {"value": 0.2, "unit": "\u00b5m", "magnification": 234190}
-    (supplement / "TRUTH.json").write_text(json.dumps({"note": "", "scale_bar": {"bars/L2_one.jpg": bar}}))
+    truth = {"scale_bar": {"bars/L2_one.jpg": bar}, "description": {"bars/L2_one.jpg": "Balls."}}
+    (supplement / "TRUTH.json").write_text(json.dumps(truth))
     (supplement / "bars").mkdir()
     _jpeg(supplement / "bars" / "L2_one.jpg", noise)
     series = SeriesSpec(images=2, seed=1, width_px=64, height_px=64, diameter_px=8, count_min=1, count_max=4)
@@ -167,6 +168,7 @@ async def test_the_suite_of_the_paper(tmp_path: Path) -> None:
             ("mean-size", "chatgpt-published"): 1,
             ("mean-size", "llava-published"): 1,
             ("mean-size", "gemini-published"): 1,
+            ("description", "fake-words"): 1,
             ("scale-bar", "fake-words"): 1,
             ("magnification", "fake-words"): 1,
         }

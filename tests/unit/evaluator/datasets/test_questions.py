@@ -105,6 +105,9 @@ def test_real_questions(real_data: Path) -> None:
     sizes = [sample.truth.answer for sample in open_dataset(size.dataset, real_data, TaskKind.VQA)]
     assert len(sizes) == 10
     assert all(answer is not None and answer.unit == "um" and answer.number for answer in sizes)
+    free = task_of("paper", "description")
+    words = [sample.truth.answer for sample in open_dataset(free.dataset, real_data, TaskKind.VQA)]
+    assert [answer and answer.kind for answer in words] == [AnswerKind.TEXT] * 5
     bars = task_of("paper", "scale-bar")
     found = [sample.truth.answer for sample in open_dataset(bars.dataset, real_data, TaskKind.VQA)]
     assert [str(answer) for answer in found] == ["100 µm", "200 nm", "200 nm", "1 µm", "20 µm"]

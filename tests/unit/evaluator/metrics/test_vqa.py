@@ -13,6 +13,7 @@ from scipy import stats
 from evaluator.metrics.answers import AnswerKind, Tolerance, no_answer, score_choice, score_number, score_text
 from evaluator.metrics.catalogue import METRICS
 from evaluator.metrics.comparison import compare
+from evaluator.metrics.grading import score_grade
 from evaluator.metrics.intervals import Statistic, estimate
 from evaluator.metrics.quantities import score_quantity
 from evaluator.metrics.vqa import VALUES, statistics
@@ -29,7 +30,7 @@ def estimates(answers):
     return {found.name: found for found in estimate(statistics_of(answers), [None] * len(answers))}
 
 
-# Six questions of all kinds, one of them without an answer: each metric is over those that have it.
+# Questions of all kinds, one of them without an answer: each metric is over those that have it.
 def test_by_hand():
     answers = [
         score_choice("yes", "A", ["yes", "no"]).metrics,
@@ -38,15 +39,18 @@ def test_by_hand():
         score_quantity(5, "µm", "5 mm").metrics,
         score_quantity(5, "µm", "7 µm").metrics,
         no_answer(AnswerKind.QUANTITY),
+        score_grade("GRADE: B").metrics,
+        score_grade("GRADE: D").metrics,
     ]
     found = estimates(answers)
     assert {name: (one.value, one.n) for name, one in found.items()} == {
-        "accuracy": (2 / 6, 6),
+        "accuracy": (2 / 8, 8),
         "anls_mean": (pytest.approx(1 - 2 / 6), 1),
         "within_tolerance": (1 / 4, 4),
         # Of 0.2, 999, 0.4 and 1; 999 stands at the end of the scale.
         "relative_error_median": (pytest.approx(0.7), 4),
         "unit_errors": (pytest.approx(1 / 3), 3),
+        "grade_mean": (pytest.approx(1 / 3), 2),
     }
     assert found["accuracy"].method == "wilson"
 
