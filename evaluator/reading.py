@@ -331,7 +331,7 @@ class RunReader:
     def placed_scores(
         self, task: TaskRecord, model: str, after: Place | None, limit: int
     ) -> Iterator[PlacedScore]:
-        """Scores of a task in the order of the dataset, then of the models' names; not of repeats.
+        """Scores of a task in the order of the dataset, then of the models' names, then of repeats.
 
         Args:
             task: the task.
@@ -341,21 +341,23 @@ class RunReader:
         """
         if after is not None and after.ordinal > task.ordinal:
             return
+        most = max((task.answers_of(asked) for asked in task.models), default=1)
         query = (
-            select(SAMPLES.c.position, S.model, S.score)
+            select(SAMPLES.c.position, S.model, S.repeat, S.score)
             .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
-            .where(SAMPLES.c.task == task.number, S.task == task.number, S.repeat == 0)
-            .order_by(SAMPLES.c.position, S.model)
+            .where(SAMPLES.c.task == task.number, S.task == task.number, S.repeat < most)
+            .order_by(SAMPLES.c.position, S.model, S.repeat)
             .limit(limit)
         )
         if after is not None and after.ordinal == task.ordinal:
-            place = tuple_(SAMPLES.c.position, S.model)
+            place = tuple_(SAMPLES.c.position, S.model, S.repeat)
+            later = place > (after.position, after.model, after.repeat)
             # The first condition says nothing new, but is one that the index understands.
-            query = query.where(SAMPLES.c.position >= after.position, place > (after.position, after.model))
+            query = query.where(SAMPLES.c.position >= after.position, later)
         if model:
             query = query.where(S.model == model)
-        for position, row_model, score in self.queries.all(query):
-            yield PlacedScore(Place(task.ordinal, position, row_model), read_score(score))
+        for position, row_model, repeat, score in self.queries.all(query):
+            yield PlacedScore(Place(task.ordinal, position, row_model, repeat), read_score(score))
 
     # The whole
 

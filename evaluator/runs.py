@@ -137,6 +137,7 @@ class Place:
     ordinal: int
     position: int
     model: str
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

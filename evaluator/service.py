@@ -136,7 +136,7 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
     async def ListSampleResults(  # noqa: N802
         self, request: pb.ListSampleResultsRequest, context: Context
     ) -> pb.ListSampleResultsResponse:
-        """List results of single samples in the order of the suite, the dataset, the models' names."""
+        """List results of single samples in the order of suite, dataset, models' names and repeats."""
         del context
         size = page_size_of(request.page_size if request.HasField("page_size") else None)
         run = await self._run(request.evaluation_id)
@@ -227,6 +227,7 @@ def _sample_result(placed: PlacedScore) -> SampleResult:
         answer=score.answer,
         truth=score.truth,
         error_reason=score.error_reason,
+        repeat=score.repeat,
     )
 
 
@@ -236,19 +237,20 @@ def _query_digest(*values: str) -> str:
 
 
 def _place_token(place: Place, listed: str) -> str:
-    content = [listed, place.ordinal, place.position, place.model]
+    content = [listed, place.ordinal, place.position, place.model, place.repeat]
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
 
 
 def _place_of(token: str, listed: str) -> Place:
     try:
-        digest, ordinal, position, model = json.loads(base64.urlsafe_b64decode(token.encode()))
+        digest, ordinal, position, model, repeat = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, RecursionError) as error:  # the last: brackets within brackets
         raise _bad_token() from error
-    numbers = all(isinstance(number, int) and 0 <= number < _LARGEST for number in (ordinal, position))
+    counted = (ordinal, position, repeat)
+    numbers = all(isinstance(number, int) and 0 <= number < _LARGEST for number in counted)
     if digest != listed or not numbers or not isinstance(model, str):
         raise _bad_token()
-    return Place(ordinal, position, model)
+    return Place(ordinal, position, model, repeat)
 
 
 def _number_of(token: str) -> int | None:

@@ -141,7 +141,7 @@ class TaskEstimate:
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """The result of one sample."""
+    """The result of one sample; where its task asks more than once, of the `repeat` that counts from 0."""
 
     sample_id: str
     task: str
@@ -151,3 +151,4 @@ class SampleResult:
     answer: str
     truth: str
     error_reason: str
+    repeat: int = 0

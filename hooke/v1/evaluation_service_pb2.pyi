@@ -287,7 +287,7 @@ class TaskProgress(_message.Message):
     def __init__(self, task: _Optional[str] = ..., model: _Optional[str] = ..., sample_count: _Optional[int] = ..., scored_count: _Optional[int] = ..., abstained_count: _Optional[int] = ..., unparsed_count: _Optional[int] = ..., failed_count: _Optional[int] = ...) -> None: ...
 
 class SampleResult(_message.Message):
-    __slots__ = ("sample_id", "task", "model", "sample_outcome", "metric_values", "answer", "truth", "error_reason")
+    __slots__ = ("sample_id", "task", "model", "sample_outcome", "metric_values", "answer", "truth", "error_reason", "repeat")
     SAMPLE_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -296,6 +296,7 @@ class SampleResult(_message.Message):
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     TRUTH_FIELD_NUMBER: _ClassVar[int]
     ERROR_REASON_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
     sample_id: str
     task: str
     model: str
@@ -304,7 +305,8 @@ class SampleResult(_message.Message):
     answer: str
     truth: str
     error_reason: str
-    def __init__(self, sample_id: _Optional[str] = ..., task: _Optional[str] = ..., model: _Optional[str] = ..., sample_outcome: _Optional[_Union[SampleOutcome, str]] = ..., metric_values: _Optional[_Iterable[_Union[MetricValue, _Mapping]]] = ..., answer: _Optional[str] = ..., truth: _Optional[str] = ..., error_reason: _Optional[str] = ...) -> None: ...
+    repeat: int
+    def __init__(self, sample_id: _Optional[str] = ..., task: _Optional[str] = ..., model: _Optional[str] = ..., sample_outcome: _Optional[_Union[SampleOutcome, str]] = ..., metric_values: _Optional[_Iterable[_Union[MetricValue, _Mapping]]] = ..., answer: _Optional[str] = ..., truth: _Optional[str] = ..., error_reason: _Optional[str] = ..., repeat: _Optional[int] = ...) -> None: ...
 
 class MetricValue(_message.Message):
     __slots__ = ("name", "value")

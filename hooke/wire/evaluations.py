@@ -81,6 +81,7 @@ def sample_result_to_proto(result: SampleResult) -> evaluation_service_pb2.Sampl
         answer=result.answer,
         truth=result.truth,
         error_reason=result.error_reason,
+        repeat=result.repeat,
     )
 
 
@@ -95,6 +96,7 @@ def sample_result_from_proto(message: evaluation_service_pb2.SampleResult) -> Sa
         answer=message.answer,
         truth=message.truth,
         error_reason=message.error_reason,
+        repeat=message.repeat,
     )
 
 

@@ -41,6 +41,9 @@ async def test_a_stable_model(tmp_path: Path) -> None:
         for first, second in zip(await lab.figures(thrice), await lab.figures(single), strict=True):
             values = [[estimate.value for estimate in task.models[0].strict] for task in (first, second)]
             assert values[0] == pytest.approx(values[1])
+        results = await lab.results(thrice)
+        assert len({(r.task, r.sample_id, r.repeat) for r in results}) == len(results) == 2 * 8 * 3
+        assert [r.repeat for r in results[:6]] == [0, 1, 2, 0, 1, 2]
         with zipfile.ZipFile(io.BytesIO(await lab.client.report(thrice.evaluation_id, "html_zip"))) as report:
             table = parquet.read_table(io.BytesIO(report.read("samples.parquet")))
         assert table.num_rows == 2 * 8 * 3
