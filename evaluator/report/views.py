@@ -105,10 +105,23 @@ def display(image: Micrograph) -> Displayed:
 
 def _limits(pixels: NDArray[Any]) -> tuple[float, float]:
     step = max(1, int(np.sqrt(pixels.size / _STRETCH_SAMPLES)))
-    low, high = np.percentile(pixels[::step, ::step], _STRETCH_PERCENT)
+    low, high = _percentiles(pixels[::step, ::step])
     if high <= low:  # a few bright pixels on nothing
         low, high = pixels.min(), pixels.max()
     return float(low), float(high)
+
+
+def _percentiles(samples: NDArray[Any]) -> NDArray[np.float64]:
+    """Where the stretch begins and ends, as `np.percentile` has it."""
+    found: NDArray[np.float64]
+    if samples.dtype in (np.uint8, np.uint16):  # counting takes a sixth of the time of sorting
+        counts = np.bincount(samples.ravel()).cumsum()
+        ranks = np.array(_STRETCH_PERCENT) / 100 * (samples.size - 1)
+        below, above = (np.searchsorted(counts, ends(ranks), side="right") for ends in (np.floor, np.ceil))
+        found = below + (above - below) * (ranks % 1)
+    else:
+        found = np.percentile(samples, _STRETCH_PERCENT)
+    return found
 
 
 def _stretched(pixels: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:

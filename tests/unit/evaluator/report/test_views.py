@@ -30,6 +30,17 @@ def test_stretch(dtype: str) -> None:
     assert "100 to 163" in shown.note
 
 
+# However few values the samples can have, the stretch is the same.
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_stretch_of_few_values(dtype: str) -> None:
+    random = np.random.default_rng(0)
+    for size, most in ((1, 9), (7, 5), (90, 255), (300, 40)):
+        pixels = random.integers(0, most, (size, size + 3))
+        few, many = (display(from_array(pixels.astype(name))) for name in (dtype, "uint32"))
+        assert few.note == many.note
+        assert np.array_equal(few.pixels, many.pixels)
+
+
 # A few hot pixels on nothing do not hide the image: where percentiles agree, all values count.
 def test_stretch_of_few_bright_pixels() -> None:
     pixels = np.zeros((200, 200), np.uint16)
