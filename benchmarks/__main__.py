@@ -182,8 +182,8 @@ def _resources_table(found: resources.Resources) -> Table:
 def _evaluator_table(found: evaluator.Evaluators) -> Table:
     return _table(
         f"Evaluating questions about images (load average {found.load:.1f})",
-        ("", "way", "samples / s"),
-        (("evaluator", row.way, row.samples_per_s) for row in found.rows),
+        ("", "way", "samples", "samples / s"),
+        (("evaluator", row.way, f"{row.samples:,}", row.samples_per_s) for row in found.rows),
     )
 
 

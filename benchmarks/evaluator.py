@@ -30,7 +30,7 @@ from benchmarks.measure import Target
 from benchmarks.processes import BrokenError, module
 from hooke.types import EvaluationState
 
-_SAMPLES = 300
+_SAMPLES = (300, 2000)
 _SIZE_PX = 128
 _ROUNDS = 3
 _LEAST_TIMES_FASTER = 5.0
@@ -45,8 +45,8 @@ tasks:
 """
 
 
-Run = Callable[[], Mapping[str, float]]
-"""Evaluates once, and says which part of it took how many seconds from the start."""
+Run = Callable[[int], Mapping[str, float]]
+"""Evaluates so many samples once, and says which part of it took how many seconds from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Row:
     """How fast one of the two is, the median over the rounds."""
 
     way: str
+    samples: int
     samples_per_s: float
 
 
@@ -76,19 +77,25 @@ def measure() -> Evaluators:
             stack.enter_context(_hooke(folder)),
             stack.enter_context(_inspect_ai(table, folder / "logs")),
         ]
-        found: dict[str, list[float]] = defaultdict(list)
-        for number in range(_ROUNDS + 1):
-            for run in runs[number % 2 :] + runs[: number % 2]:
-                for way, seconds in run().items():
-                    found[way] += [_SAMPLES / seconds] if number else []  # the first round warms up
-        speeds = {way: statistics.median(values) for way, values in found.items()}
-    target = Target(
-        "samples / s of the evaluator against inspect_ai, until all are scored",
-        speeds["hooke"] / speeds["inspect_ai"],
-        _LEAST_TIMES_FASTER,
-        at_most=False,
+        for run in runs:
+            run(_SAMPLES[0])  # to warm up
+        found: dict[tuple[str, int], list[float]] = defaultdict(list)
+        for number in range(_ROUNDS):
+            for samples in _SAMPLES:
+                for run in runs[number % 2 :] + runs[: number % 2]:
+                    for way, seconds in run(samples).items():
+                        found[way, samples].append(samples / seconds)
+        speeds = {of: statistics.median(values) for of, values in found.items()}
+    targets = tuple(
+        Target(
+            f"samples / s of the evaluator against inspect_ai, {samples} samples, until all are scored",
+            speeds["hooke", samples] / speeds["inspect_ai", samples],
+            _LEAST_TIMES_FASTER,
+            at_most=False,
+        )
+        for samples in _SAMPLES
     )
-    return Evaluators(tuple(Row(way, speed) for way, speed in speeds.items()), load, (target,))
+    return Evaluators(tuple(Row(*of, speed) for of, speed in sorted(speeds.items())), load, targets)
 
 
 def _write_questions(folder: Path) -> Path:
@@ -96,7 +103,7 @@ def _write_questions(folder: Path) -> Path:
     folder.mkdir()
     random = np.random.default_rng(0)
     lines = []
-    for number in range(_SAMPLES):
+    for number in range(max(_SAMPLES)):
         pixels = random.normal(100, 4, (_SIZE_PX, _SIZE_PX)).clip(0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
         row = {"image": f"{number}.png", "question": "Are there cells?", "answer": "yes"}
@@ -118,14 +125,14 @@ def _hooke(folder: Path) -> Iterator[Run]:
         }
         client = stack.enter_context(hooke.Client(stack.enter_context(module("evaluator", **settings))))
 
-        def run() -> Mapping[str, float]:
+        def run(samples: int) -> Mapping[str, float]:
             started, scored_s = time.perf_counter(), 0.0
             begun = client.create_evaluation(
-                suite_yaml=_SUITE, request_id=uuid.uuid4().hex, reuse_answers=False
+                suite_yaml=_SUITE, request_id=uuid.uuid4().hex, sample_limit=samples, reuse_answers=False
             )
             for evaluation in client.watch_evaluation(begun.evaluation_id):
                 now_s = time.perf_counter() - started
-                if not scored_s and sum(task.done_count for task in evaluation.task_progress) == _SAMPLES:
+                if not scored_s and sum(task.done_count for task in evaluation.task_progress) == samples:
                     scored_s = now_s
             if evaluation.state is not EvaluationState.SUCCEEDED:
                 raise BrokenError(f"the evaluation {evaluation.state}: {evaluation.state_message}")
@@ -152,9 +159,9 @@ def _inspect_ai(table: Path, logs: Path) -> Iterator[Run]:
         assert process.stdout is not None
         answers, orders = process.stdout, process.stdin
 
-        def run() -> Mapping[str, float]:
+        def run(samples: int) -> Mapping[str, float]:
             started = time.perf_counter()
-            orders.write("evaluate\n")
+            orders.write(f"{samples}\n")
             orders.flush()
             line = answers.readline()
             if not line:

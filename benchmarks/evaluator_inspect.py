@@ -1,7 +1,7 @@
 """inspect_ai at the work of `benchmarks.evaluator`: a script for the environment that has it, and not Hooke.
 
-`python evaluator_inspect.py TABLE LOGS` evaluates its mock model once for each line that it reads, and writes
-a line when that is done.
+`python evaluator_inspect.py TABLE LOGS` evaluates its mock model once for each line that it reads, on as many
+samples as that says, and writes a line when that is done.
 """
 
 from __future__ import annotations
@@ -44,17 +44,19 @@ def main() -> None:
         )
         for row in rows
     ]
-    for _line in sys.stdin:
-        yes = [_yes() for _sample in samples]
+    for line in sys.stdin:
+        chosen = samples[: int(line)]
+        yes = [_yes() for _sample in chosen]
         [log] = inspect_ai.eval(
-            inspect_ai.Task(MemoryDataset(samples), solver=generate(), scorer=match()),
+            inspect_ai.Task(MemoryDataset(chosen), solver=generate(), scorer=match()),
             model=get_model("mockllm/model", custom_outputs=yes, memoize=False),
             log_dir=logs,
             display="none",
             max_connections=_IN_FLIGHT,
             max_samples=_IN_FLIGHT,
+            log_realtime=False,  # for a viewer while it runs, which would slow it down by a fifth
         )
-        if log.status != "success" or log.results is None or log.results.completed_samples != len(samples):
+        if log.status != "success" or log.results is None or log.results.completed_samples != len(chosen):
             sys.exit(f"inspect_ai did not finish: {log.error}")
         print("done", flush=True)
 
