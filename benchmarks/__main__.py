@@ -182,8 +182,11 @@ def _resources_table(found: resources.Resources) -> Table:
 def _evaluator_table(found: evaluator.Evaluators) -> Table:
     return _table(
         f"Evaluating questions about images (load average {found.load:.1f})",
-        ("", "way", "samples", "samples / s"),
-        (("evaluator", row.way, f"{row.samples:,}", row.samples_per_s) for row in found.rows),
+        ("", "way", "samples", "samples / s", "CPU ms / sample"),
+        (
+            ("evaluator", row.way, f"{row.samples:,}", row.samples_per_s, row.cpu_ms_per_sample)
+            for row in found.rows
+        ),
     )
 
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from PIL import Image
 
 import hooke
 from benchmarks.measure import Target
-from benchmarks.processes import BrokenError, module
+from benchmarks.processes import BrokenError, cpu_s, module
 from hooke.types import EvaluationState
 
 _SAMPLES = (300, 2000)
@@ -45,8 +45,16 @@ tasks:
 """
 
 
-Run = Callable[[int], Mapping[str, float]]
-"""Evaluates so many samples once, and says which part of it took how many seconds from the start."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Time and processor time from the start of an evaluation, in seconds."""
+
+    seconds: float
+    cpu_s: float
+
+
+Run = Callable[[int], Mapping[str, Taken]]
+"""Evaluates so many samples once, and says what which part of it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class Row:
     way: str
     samples: int
     samples_per_s: float
+    cpu_ms_per_sample: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +88,36 @@ def measure() -> Evaluators:
         ]
         for run in runs:
             run(_SAMPLES[0])  # to warm up
-        found: dict[tuple[str, int], list[float]] = defaultdict(list)
+        found: dict[tuple[str, int], list[Taken]] = defaultdict(list)
         for number in range(_ROUNDS):
             for samples in _SAMPLES:
                 for run in runs[number % 2 :] + runs[: number % 2]:
-                    for way, seconds in run(samples).items():
-                        found[way, samples].append(samples / seconds)
-        speeds = {of: statistics.median(values) for of, values in found.items()}
-    targets = tuple(
-        Target(
-            f"samples / s of the evaluator against inspect_ai, {samples} samples, until all are scored",
-            speeds["hooke", samples] / speeds["inspect_ai", samples],
-            _LEAST_TIMES_FASTER,
-            at_most=False,
-        )
-        for samples in _SAMPLES
+                    for way, taken in run(samples).items():
+                        found[way, samples].append(taken)
+    rows = tuple(_row(*of, taken) for of, taken in sorted(found.items()))
+    return Evaluators(rows, load, tuple(_target(rows, samples) for samples in _SAMPLES))
+
+
+def _row(way: str, samples: int, taken: Sequence[Taken]) -> Row:
+    seconds = statistics.median(each.seconds for each in taken)
+    cpu_s = statistics.median(each.cpu_s for each in taken)
+    return Row(way, samples, samples / seconds, 1e3 * cpu_s / samples)
+
+
+def _target(rows: Sequence[Row], samples: int) -> Target:
+    speeds = {row.way: row.samples_per_s for row in rows if row.samples == samples}
+    return Target(
+        f"samples / s of the evaluator against inspect_ai, {samples} samples, until all are scored",
+        speeds["hooke"] / speeds["inspect_ai"],
+        _LEAST_TIMES_FASTER,
+        at_most=False,
     )
-    return Evaluators(tuple(Row(*of, speed) for of, speed in sorted(speeds.items())), load, targets)
+
+
+def _clock() -> Callable[[], Taken]:
+    """Begin to take the time."""
+    started, cpu_before_s = time.perf_counter(), cpu_s()
+    return lambda: Taken(time.perf_counter() - started, cpu_s() - cpu_before_s)
 
 
 def _write_questions(folder: Path) -> Path:
@@ -125,18 +147,20 @@ def _hooke(folder: Path) -> Iterator[Run]:
         }
         client = stack.enter_context(hooke.Client(stack.enter_context(module("evaluator", **settings))))
 
-        def run(samples: int) -> Mapping[str, float]:
-            started, scored_s = time.perf_counter(), 0.0
+        def run(samples: int) -> Mapping[str, Taken]:
+            taken = _clock()
+            scored = None
             begun = client.create_evaluation(
                 suite_yaml=_SUITE, request_id=uuid.uuid4().hex, sample_limit=samples, reuse_answers=False
             )
             for evaluation in client.watch_evaluation(begun.evaluation_id):
-                now_s = time.perf_counter() - started
-                if not scored_s and sum(task.done_count for task in evaluation.task_progress) == samples:
-                    scored_s = now_s
+                done = sum(task.done_count for task in evaluation.task_progress)
+                if scored is None and done == samples:
+                    scored = taken()
             if evaluation.state is not EvaluationState.SUCCEEDED:
                 raise BrokenError(f"the evaluation {evaluation.state}: {evaluation.state_message}")
-            return {"hooke": scored_s, "hooke, with the report": now_s}
+            assert scored is not None
+            return {"hooke": scored, "hooke, with the report": taken()}
 
         yield run
 
@@ -159,8 +183,8 @@ def _inspect_ai(table: Path, logs: Path) -> Iterator[Run]:
         assert process.stdout is not None
         answers, orders = process.stdout, process.stdin
 
-        def run(samples: int) -> Mapping[str, float]:
-            started = time.perf_counter()
+        def run(samples: int) -> Mapping[str, Taken]:
+            taken = _clock()
             orders.write(f"{samples}\n")
             orders.flush()
             line = answers.readline()
@@ -168,7 +192,7 @@ def _inspect_ai(table: Path, logs: Path) -> Iterator[Run]:
                 errors.seek(0)
                 sys.stderr.write(errors.read()[-2000:])
                 raise BrokenError("inspect_ai failed")
-            return {"inspect_ai": time.perf_counter() - started}
+            return {"inspect_ai": taken()}
 
         try:
             yield run
