@@ -188,10 +188,14 @@ class Asker:
         elif now != self._identity:
             raise ModelChangedError(model, self._identity, now)
 
-    def _failure(self, question: Question, sample: Sample, attempt: int, error: errors.HookeError) -> Answer:
+    def count_failure(self) -> None:
+        """Note that a sample failed, wherever it was asked; with too many of them, nothing more is asked."""
         self._failed += 1
         if self._most_failed is not None and self._failed > self._most_failed:
             self._share.stop(f"{self._failed} of its samples failed, {self._most_failed} may")
+
+    def _failure(self, question: Question, sample: Sample, attempt: int, error: errors.HookeError) -> Answer:
+        self.count_failure()
         return _failure(question, sample, attempt, error)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ import fsspec
 import typer
 
 from evaluator.app import limits_of, opened_store, tls_of
+from evaluator.journal import shallow
 from evaluator.preparing import data_dir_of, suite_of
 from evaluator.runner import Limits, Runner
 from evaluator.runs import RunSpec
@@ -24,6 +26,7 @@ from evaluator.settings import EvaluatorSettings
 from evaluator.store import RunStore
 from evaluator.supervisor import Supervisor
 from hooke import AsyncClient
+from hooke.cli import limits
 from hooke.cli.order import order_of
 from hooke.errors import HookeError
 from hooke.types import Evaluation, EvaluationState
@@ -66,6 +69,11 @@ def run(
             metavar="URL", help="Copy answers, masks and report there: a folder, s3://..., gs://..."
         ),
     ] = "",
+    in_flight: limits.InFlight = None,
+    per_minute: limits.PerMinute = None,
+    max_cost_usd: limits.MaxCost = None,
+    max_failed: limits.MaxFailed = None,
+    max_minutes: limits.MaxMinutes = None,
     engine: Annotated[
         Engine, typer.Option(help="asyncio: this process. ray: the cores of a Ray cluster that runs.")
     ] = Engine.ASYNCIO,
@@ -81,7 +89,8 @@ def run(
 
     With --engine ray, every machine of the cluster has the same version of Hooke, the data at the same path
     and the gateway at the same address; the folder of the runs is needed here alone. Models and their GPUs
-    are not Ray's: they stay behind the gateway. Answers of other evaluations are not used again.
+    are not Ray's: they stay behind the gateway. Answers of other evaluations are not used again, and there is
+    neither --max-cost-usd nor --per-minute.
 
     Exits with 0 if everything succeeded, 1 if not, 2 if the order or the settings are wrong.
 
@@ -93,19 +102,21 @@ def run(
       python -m evaluator run suite.yaml --data dsb2018 --engine ray --ray-address ray-head:6379
     """
     order = order_of(suite, None, model or (), limit)
+    may_take = limits.limits_of(in_flight, per_minute, max_cost_usd, max_failed, max_minutes)
     spec = RunSpec(
-        request_id=order.request_id(),
+        request_id=replace(order, data_dir=data).request_id(),
         suite_name=order.suite_name or "",
         suite_yaml=order.suite_yaml or "",
         models=order.models,
         data_dir=data,
         sample_limit=limit,
         reuse_answers=engine is Engine.ASYNCIO,
+        **({} if may_take is None else shallow(may_take)),
     )
     try:
         settings = load_settings(EvaluatorSettings)
         logs.configure(settings)
-        with _engine(engine, ray_address, settings) as make:
+        with _engine(engine, ray_address, settings, spec) as make:
             evaluation = asyncio.run(carry_out(settings, spec, out, make))
     except (SettingsError, HookeError) as error:
         typer.echo(f"hooke: {error}", err=True)
@@ -171,16 +182,17 @@ def publish(folder: Path, url: str) -> None:
 
 
 @contextmanager
-def _engine(engine: Engine, ray_address: str, settings: EvaluatorSettings) -> Iterator[Making]:
+def _engine(engine: Engine, ray_address: str, settings: EvaluatorSettings, spec: RunSpec) -> Iterator[Making]:
     """Makes what carries runs out, for as long as the block lasts."""
     if engine is Engine.ASYNCIO:
         yield Runner
         return
     try:
-        from evaluator.on_ray import RayRunner, connected  # noqa: PLC0415  (an extra of its own)
+        from evaluator.on_ray import RayRunner, check, connected  # noqa: PLC0415  (an extra of its own)
     except ModuleNotFoundError as error:
         text = "--engine ray needs the extra `ray`: pip install --editable '.[ray]' in the folder of Hooke"
         raise SettingsError(text) from error
+    check(spec)
     with connected(ray_address):
         yield functools.partial(RayRunner, tls=tls_of(settings))
 

@@ -9,6 +9,8 @@ elsewhere, except those that have come back.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
@@ -29,12 +31,12 @@ from evaluator.lanes import Lane
 from evaluator.pacing import StoppedError
 from evaluator.records import Prediction
 from evaluator.runner import Limits, Prepared, Runner
-from evaluator.runs import KnownSample, TaskRecord
+from evaluator.runs import KnownSample, RunRecord, RunSpec, TaskRecord
 from evaluator.shards import Finished, Shard, Site, Source, look, work
 from evaluator.store import RunStore
 from evaluator.threads import on
 from hooke import AsyncClient, Tls
-from hooke.errors import InternalError
+from hooke.errors import FieldViolation, InternalError, InvalidRequestError
 from hooke.types import SampleOutcome
 from runtime.settings import SettingsError
 
@@ -45,6 +47,24 @@ _MOST_DEATHS = 3
 
 _look = ray.remote(max_retries=_MOST_DEATHS)(look)
 _work = ray.remote(max_retries=0)(work)  # what it has finished must not be done again
+
+
+def check(spec: RunSpec) -> None:
+    """Refuse what needs one process that sees every call.
+
+    Raises:
+        InvalidRequestError: names every field of the request that cannot be kept to on a cluster.
+    """
+    asked = {
+        "limits.max_cost_micro_usd": spec.max_cost_micro_usd is not None,
+        "limits.model_limits.requests_per_minute": bool(spec.requests_per_minute),
+        "reuse_answers": spec.reuse_answers,
+    }
+    names = [name for name, value in asked.items() if value]
+    if names:
+        text = "not with --engine ray, whose workers ask without knowing of each other"
+        violations = [FieldViolation(name, text) for name in names]
+        raise InvalidRequestError(f"{', '.join(names)}: {text}", violations=violations)
 
 
 @contextmanager
@@ -67,8 +87,8 @@ def connected(address: str) -> Iterator[None]:
 class RayRunner(Runner):
     """Carries out runs on the cluster that this process is connected to.
 
-    Limits are kept by the process that asks, so a run with limits is none for a cluster; nor are answers of
-    other runs used again.
+    Calls in flight to a model are bounded over all workers, failures are counted here, and workers know how
+    long they may send. For what cannot be kept to, see `check`.
 
     Args:
         store, client, data_root, limits, threads: see `Runner`; workers find datasets at the same path.
@@ -91,8 +111,10 @@ class RayRunner(Runner):
     async def _go_through(self, lanes: Sequence[Lane], prepared: Prepared, control: Control) -> None:
         asked = [lane for lane in lanes if isinstance(lane.asker, Asker)]
         known = [replace(lane, asker=Silence()) if lane in asked else lane for lane in lanes]
+        seconds = prepared.run.spec.max_sending_s
+        until = math.inf if seconds is None else time.time() + seconds
         await super()._go_through(known, prepared, control)  # what is answered and not scored, or imported
-        cluster = _Cluster(self._store, self._threads, self._site(prepared), prepared, control)
+        cluster = _Cluster(self._store, self._threads, self._site(prepared), prepared, control, until)
         async with asyncio.TaskGroup() as group:
             for catalogue in {lane.task.number: lane.catalogue for lane in asked}.values():
                 assert isinstance(catalogue, Catalogue)
@@ -101,32 +123,51 @@ class RayRunner(Runner):
             for lane in asked:
                 group.create_task(cluster.go_through(lane))
 
+    async def _prepare(self, run: RunRecord, control: Control) -> Prepared:
+        check(run.spec)
+        return await super()._prepare(run, control)
+
     def _site(self, prepared: Prepared) -> Site:
-        # No more calls are in flight to a model than where one process asks, as far as cores allow.
-        pace = self._limits.pace
-        most = max(1, pace.most // _cores())
-        limits = replace(
-            self._limits,
-            pace=replace(pace, start=min(pace.start, most), most=most),
-            samples_in_memory=2 * most,
-        )
         root = None if self._data_root is None else self._data_root.absolute()  # workers run elsewhere
         code = prepared.run.provenance["code"]
-        return Site(self._client.address, self._tls, root, limits, code, prepared.code_tag)
+        return Site(self._client.address, self._tls, root, self._limits, code, prepared.code_tag)
+
+
+class Turns:
+    """How the calls in flight to a model are divided: so many shards at a time, and so many calls of each.
+
+    Args:
+        most: calls in flight, of all shards together.
+        cores: that there are to ask the model.
+    """
+
+    def __init__(self, most: int, cores: int) -> None:
+        self.most_in_flight = max(1, most // cores)
+        self.shards = asyncio.Semaphore(most // self.most_in_flight)
 
 
 class _Cluster:
-    """The work of one run on a cluster."""
+    """The work of one run on a cluster; nothing is sent after `until`, in seconds since 1970."""
 
     def __init__(
-        self, store: RunStore, threads: Executor, site: Site, prepared: Prepared, control: Control
+        self,
+        store: RunStore,
+        threads: Executor,
+        site: Site,
+        prepared: Prepared,
+        control: Control,
+        until: float,
     ) -> None:
         self._store = store
         self._threads = threads
         self._site = site
         self._prepared = prepared
         self._control = control
-        self._places = asyncio.Semaphore(2 * _cores())  # the next shard of a core is there when it is free
+        self._until = until
+        cores = _cores()
+        self._places = asyncio.Semaphore(2 * cores)  # the next shard of a core is there when it is free
+        most, own = site.limits.pace.most, prepared.run.spec.max_in_flight
+        self._turns = {model: Turns(min(most, own.get(model, most)), cores) for model in prepared.infos}
         self._identities: dict[str, Identity] = {}
 
     async def list_samples(self, catalogue: Catalogue) -> None:
@@ -149,13 +190,18 @@ class _Cluster:
             for sample in self._store.iter_known_samples(lane.task)
             if not kept.answered(sample.position)
         )
+        turns = self._turns[model]
+
+        def give_back(_shard: asyncio.Task[None]) -> None:
+            self._places.release()
+            turns.shards.release()
+
         async with asyncio.TaskGroup() as group:
-            while part := await on(self._threads, _part, left):
+            while not lane.asker.stopped and (part := await on(self._threads, _part, left)):
+                await turns.shards.acquire()
                 await self._places.acquire()
-                if self._control.stopping:
-                    self._places.release()
-                    break
-                group.create_task(self._finish(lane, part, kept))
+                shard = group.create_task(self._finish(lane, part, kept))
+                shard.add_done_callback(give_back)
 
     async def _look(self, catalogue: Catalogue, source: Source, positions: list[int]) -> None:
         try:
@@ -171,35 +217,39 @@ class _Cluster:
 
     async def _finish(self, lane: Lane, samples: list[KnownSample], kept: Kept) -> None:
         deaths = 0
-        try:
-            failed = await on(self._threads, self._failed, lane, samples, kept)
-            while samples:
-                shard = Shard(
-                    self._source(lane.task),
-                    lane.task,
-                    lane.question.model,
-                    lane.question.repeat,
-                    samples,
-                    failed,
-                )
-                try:
-                    async with aclosing(_each(_work.remote(self._site, shard))) as results:
-                        async for finished in results:
-                            await self._keep(lane, finished)
-                            done = finished.prediction.sample_id
-                            samples = [sample for sample in samples if sample.sample_id != done]
-                            deaths = 0
-                            if self._control.stopping:
-                                return
-                except RayTaskError as error:
-                    raise error.cause from error
-                except RayError as error:
-                    deaths += 1
-                    if deaths >= _MOST_DEATHS:
-                        text = f"workers died {deaths} times at the same samples: {error}"
-                        raise InternalError(text) from error
-        finally:
-            self._places.release()
+        failed = await on(self._threads, self._failed, lane, samples, kept)
+        while samples and not lane.asker.stopped:
+            model = lane.question.model
+            shard = Shard(
+                self._source(lane.task),
+                lane.task,
+                model,
+                lane.question.repeat,
+                samples,
+                failed,
+                self._turns[model].most_in_flight,
+                self._until,
+            )
+            try:
+                async with aclosing(_each(_work.remote(self._site, shard))) as results:
+                    async for finished in results:
+                        await self._keep(lane, finished)
+                        done = finished.prediction.sample_id
+                        samples = [sample for sample in samples if sample.sample_id != done]
+                        deaths = 0
+                        if self._left(lane):
+                            return
+            except RayTaskError as error:
+                raise error.cause from error
+            except RayError as error:
+                deaths += 1
+                if deaths >= _MOST_DEATHS:
+                    text = f"workers died {deaths} times at the same samples: {error}"
+                    raise InternalError(text) from error
+
+    def _left(self, lane: Lane) -> bool:
+        """Whether nobody wants more; where only the time is up, workers finish what is in flight."""
+        return lane.asker.stopped and time.time() < self._until
 
     async def _keep(self, lane: Lane, finished: Finished) -> None:
         """Write what a worker has finished."""
@@ -210,6 +260,9 @@ class _Cluster:
         score = replace(finished.score, tuned_on=prediction.sample_id in lane.question.tuned)
         await asyncio.wrap_future(self._store.add_score(lane.task, score, self._site.code_tag))
         self._control.changed()
+        if prediction.outcome is SampleOutcome.FAILED:
+            assert isinstance(lane.asker, Asker), "what is not asked does not fail here"
+            lane.asker.count_failure()
 
     async def _check(self, task: TaskRecord, model: str, now: Identity) -> None:
         """Raise ModelChangedError if it is not the model that the run began with."""

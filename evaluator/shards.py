@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -45,7 +47,7 @@ class Site:
     Attributes:
         gateway, tls: how models are reached.
         data_root: where datasets lie, on every machine.
-        limits: of one worker.
+        limits: of the run; how much of them a worker may take is up to the shard.
         code: what must run on all of them.
         code_tag: its name.
     """
@@ -81,6 +83,8 @@ class Shard:
     Attributes:
         samples: at their positions in the dataset.
         failed: what became of those that were asked before, by sample id.
+        most_in_flight: calls at a time.
+        until: no sample is sent after this time, in seconds since 1970; infinite: there is no such time.
     """
 
     source: Source
@@ -89,6 +93,8 @@ class Shard:
     repeat: int
     samples: Sequence[KnownSample]
     failed: Mapping[str, Prediction]
+    most_in_flight: int
+    until: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +123,7 @@ def look(site: Site, source: Source, positions: Sequence[int]) -> list[ReadSampl
 
 
 def work(site: Site, shard: Shard) -> Iterator[Finished]:
-    """Finish samples one after the other, as they come.
+    """Finish samples one after the other, as they come; what the time does not suffice for is left out.
 
     Raises:
         DatasetChangedError, ModelChangedError: the run cannot go on.
@@ -151,7 +157,9 @@ async def _go_through(
     client = AsyncClient(site.gateway, tls=site.tls, retries=False)
     with ThreadPoolExecutor(1, thread_name_prefix="hooke-shard") as threads:
         opened = await on(threads, _opened, shard.source, site.data_root)
-        share = control.share(Lines(site.limits.pace).line(shard.model))
+        most = shard.most_in_flight
+        pace = replace(site.limits.pace, start=min(site.limits.pace.start, most), most=most)
+        share = control.share(Lines(pace).line(shard.model))
         lane = Lane(
             shard.task,
             Question(opened.spec, shard.model, opened.examples, shard.repeat),
@@ -160,9 +168,11 @@ async def _go_through(
             kept=Kept(len(shard.samples), _failures(shard), None),
         )
         outbox, unheard = _Outbox(shard, done), EvaluatorMetrics()
-        worker = LaneWorker(outbox, threads, site.limits.samples_in_memory, site.code_tag, unheard)
+        worker = LaneWorker(outbox, threads, 2 * most, site.code_tag, unheard)
+        left_s = None if math.isinf(shard.until) else max(0.0, shard.until - time.time())
         try:
-            await worker.go_through(lane, control)
+            with control.for_at_most(left_s):
+                await worker.go_through(lane, control)
         finally:
             await client.close()
 

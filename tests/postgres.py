@@ -24,12 +24,17 @@ QUOTED = "s3cret%2Fof%3Atests"
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server on loopback; `port` is where it listens."""
+    """A server on loopback; `port` is where it listens, and `folder` holds its socket."""
 
     port: int
+    folder: Path
 
     def url(self, database: str, password: str = QUOTED) -> str:
         return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def socket_url(self, database: str) -> str:
+        """For who has the same file system and another network."""
+        return f"postgresql://{USER}:{QUOTED}@/{database}?host={self.folder}&port={self.port}"
 
     def new_database(self) -> str:
         """The name of a database that nobody else has."""
@@ -59,6 +64,7 @@ def serving(bin_dir: Path) -> Iterator[Postgres]:
     """Run a server with a cluster of its own."""
     # Not under pytest's folder, which nobody else may enter: the server does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="hooke-postgres-"))
+    folder.chmod(0o711)  # to the socket
     as_user = []
     try:
         if os.geteuid() == 0:
@@ -84,7 +90,7 @@ def serving(bin_dir: Path) -> Iterator[Postgres]:
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
         run("pg_ctl", "-w", "-o", options, "-l", str(folder / "log"), "start")
         try:
-            yield Postgres(port)
+            yield Postgres(port, folder)
         finally:
             run("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:

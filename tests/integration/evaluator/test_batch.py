@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
+import os
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,7 @@ from evaluator.settings import EvaluatorSettings
 from evaluator.shards import Shard, Site, Source, look, work
 from hooke.errors import InternalError, InvalidRequestError
 from hooke.types import EvaluationState, SampleOutcome
-from tests.integration.evaluator.lab import Model, address_of, model_service, suite
+from tests.integration.evaluator.lab import Model, address_of, model_service, raising, suite
 
 LIMITS = Limits(Pace(), call_timeout_s=30, samples_in_memory=4)
 SOURCE = Source("", suite(6), "", None, 0)
@@ -38,6 +41,12 @@ def site(address: str) -> Site:
 def seen(where: Site) -> list[KnownSample]:
     reads = look(where, SOURCE, range(6))
     return [KnownSample(i, read.sample.sample_id, read.truth_digest) for i, read in enumerate(reads)]
+
+
+def shard_of(
+    model: str, samples: list[KnownSample], failed: dict[str, Prediction], until: float = math.inf
+) -> Shard:
+    return Shard(SOURCE, TASK, model, 0, samples, failed, most_in_flight=2, until=until)
 
 
 def settings(gateway: str, runs_dir: Path) -> EvaluatorSettings:
@@ -91,11 +100,68 @@ async def test_worker(tmp_path: Path) -> None:
     async with model_service(model) as service:
         where = site(address_of(service))
         samples = await asyncio.to_thread(seen, where)
-        shard = Shard(SOURCE, TASK, "model", 0, samples[2:5], {})
+        shard = shard_of("model", samples[2:5], {})
         finished = await asyncio.to_thread(lambda: list(work(where, shard)))
         assert {one.prediction.sample_id for one in finished} == {one.sample_id for one in samples[2:5]}
         assert all(one.mask and one.score.metrics for one in finished)
         assert model.asked.total() == 3
+
+
+# Once the time is up, a worker asks nothing, and what it leaves out is nobody's fault.
+async def test_worker_without_time() -> None:
+    model = Model()
+    async with model_service(model) as service:
+        where = site(address_of(service))
+        shard = shard_of("model", await asyncio.to_thread(seen, where), {}, until=0.0)
+        assert await asyncio.to_thread(lambda: list(work(where, shard))) == []
+    assert model.asked.total() == 0
+
+
+# The command keeps to limits, and says which one it met.
+async def test_limits_of_the_command(tmp_path: Path) -> None:
+    model = Model()
+    model.trouble = raising(InvalidRequestError("never"))
+    (tmp_path / "suite.yaml").write_text(suite(8))
+    async with model_service(model) as service:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "evaluator", "run", str(tmp_path / "suite.yaml")),
+            *("--in-flight", "model=1", "--max-failed", "2"),
+            env={
+                **os.environ,
+                "HOOKE_EVALUATOR_GATEWAY": address_of(service),
+                "HOOKE_EVALUATOR_RUNS_DIR": str(tmp_path / "runs"),
+            },
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+    assert process.returncode == 1
+    assert b"model: 3 of its samples failed, 2 may." in out
+    assert model.asked.total() == 3
+
+
+# What workers cannot keep to is refused by name, before a cluster is looked for.
+def test_what_ray_cannot_keep_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("HOOKE_EVALUATOR_RUNS_DIR", str(tmp_path / "runs"))
+    options = ["--engine", "ray", "--max-cost-usd", "2", "--per-minute", "model=9", "--max-failed", "1"]
+    done = CliRunner().invoke(command_line(), ["run", "demo", *options])
+    assert done.exit_code == 2
+    names = "limits.max_cost_micro_usd, limits.model_limits.requests_per_minute"
+    assert f"{names}: not with --engine ray" in done.output
+    assert not (tmp_path / "runs").exists()
+
+
+# However many cores there are, no more calls are in flight to a model than it is given.
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 32])
+@pytest.mark.parametrize("cores", [1, 2, 3, 8, 64])
+async def test_calls_in_flight_on_ray(most: int, cores: int) -> None:
+    turns = pytest.importorskip("evaluator.on_ray").Turns(most, cores)
+    shards = 0
+    while not turns.shards.locked():
+        await turns.shards.acquire()
+        shards += 1
+    assert shards * turns.most_in_flight <= most
+    assert shards >= min(most, cores)
 
 
 # What failed before is another attempt, and what fails again is finished as such.
@@ -104,10 +170,10 @@ async def test_attempts(tmp_path: Path) -> None:
         where = dataclasses.replace(site(address_of(service)), gateway=address_of(service))
         [first, *_] = await asyncio.to_thread(seen, where)
         before = Prediction("nuclei", "model", first.sample_id, SampleOutcome.FAILED, attempt=2)
-        shard = Shard(SOURCE, TASK, "model", 0, [first], {first.sample_id: before})
+        shard = shard_of("model", [first], {first.sample_id: before})
         [finished] = await asyncio.to_thread(lambda: list(work(where, shard)))
         assert finished.prediction.attempt == 3
-        shard = Shard(SOURCE, TASK, "other", 0, [first], {})
+        shard = shard_of("other", [first], {})
         [finished] = await asyncio.to_thread(lambda: list(work(where, shard)))
         assert finished.prediction.outcome is finished.score.outcome is SampleOutcome.FAILED
 
@@ -116,7 +182,7 @@ async def test_attempts(tmp_path: Path) -> None:
 async def test_other_worker() -> None:
     where = site("127.0.0.1:1")
     [first, *_] = await asyncio.to_thread(seen, where)
-    shard = Shard(SOURCE, TASK, "model", 0, [dataclasses.replace(first, truth_digest="00" * 32)], {})
+    shard = shard_of("model", [dataclasses.replace(first, truth_digest="00" * 32)], {})
     with pytest.raises(DatasetChangedError, match="another machine"):
         await asyncio.to_thread(lambda: list(work(where, shard)))
     other = dataclasses.replace(where, code={**where.code, "python": "2.7"})

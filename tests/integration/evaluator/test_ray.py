@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from tests.postgres import Postgres, binaries
+
 ROOT = Path(__file__).parents[3]
 ALONE = ["unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-MOST_S = 240
+MOST_S = 400
 
 
 def why_not() -> str | None:
@@ -31,14 +33,21 @@ def why_not() -> str | None:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What `on_one_machine` says."""
+def found(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    """What `on_one_machine` says; its command keeps its records in PostgreSQL where that is installed."""
     if reason := why_not():
         pytest.skip(reason)
+    url = ""
+    if binaries() is not None:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        url = postgres.socket_url(postgres.new_database())
     folder = tmp_path_factory.mktemp("ray")
-    script = 'ip link set lo up && exec "$0" -m tests.integration.evaluator.on_one_machine "$1"'
+    script = 'ip link set lo up && exec "$0" -m tests.integration.evaluator.on_one_machine "$1" "$2"'
     done = subprocess.run(
-        [*ALONE, "timeout", "--signal=KILL", str(MOST_S), "bash", "-c", script, sys.executable, str(folder)],
+        [
+            *(*ALONE, "timeout", "--signal=KILL", str(MOST_S), "bash", "-c", script),
+            *(sys.executable, str(folder), url),
+        ],
         cwd=ROOT,
         env={**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -46,7 +55,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return json.loads((folder / "found.json").read_text())
+    return {"postgresql": bool(url), **json.loads((folder / "found.json").read_text())}
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(MOST_S + 30)]
@@ -59,9 +68,21 @@ def test_same_figures(found: Any) -> None:
     assert found["same_questions"]
 
 
-# The command joins a cluster that runs, and exits with 0.
-def test_command(found: Any) -> None:
-    assert found["command"] == 0
+# The command is killed, and the same again finishes what is missing: nothing that was written is asked again.
+# Its images lie in a folder, its records in PostgreSQL.
+def test_driver_dies(found: Any) -> None:
+    assert 0 < found["driver_killed_after"] < found["images"]
+    assert found["driver_again"] == 0
+    assert found["driver_lines"] == found["images"]
+    assert found["driver_asked_twice"] == []
+    assert found["driver_out"]
+    assert ("runs.sqlite" not in found["driver_folder"]) is found["postgresql"]
+
+
+# A model of which too many samples fail is asked no more, on whatever machine; the others go on.
+def test_failures(found: Any) -> None:
+    assert "model: 3 of its samples failed, 2 may." in found["failing_message"]
+    assert 3 <= found["failing_asked"] < found["samples"] / 2
 
 
 # A worker that dies loses what it had not sent, and nothing else: the run ends as if nothing had happened.
