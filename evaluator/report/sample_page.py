@@ -41,12 +41,23 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture: the image with outlines; `answer` is None for the truth's own."""
+    """One picture: the image with outlines; `answer` is None for the truth's own.
+
+    Attributes:
+        note: what is to be said beside how many outlines there are of each kind.
+    """
 
     title: str
     answer: Answer | None
     overlay: Overlay | None
     note: str
+
+    @property
+    def in_words(self) -> str:
+        """All that the picture shows, for those who do not see it."""
+        outlines = () if self.overlay is None else self.overlay.outlines
+        counts = ", ".join(f"{number(each.count)} {each.kind.word}" for each in outlines)
+        return ". ".join(filter(None, (counts, self.note)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +222,7 @@ def _agreement(answers: Sequence[Answer]) -> str:
 def _truth_panel(labels: LabelImage | None, image: ImageView | str) -> Panel:
     overlay = None if labels is None else draw(TRUTH, labels)
     note = "" if isinstance(image, str) else f"{image.width} x {image.height} pixels. {image.note}"
-    return Panel("Image", None, overlay, f"{_in_words(overlay)} {note}".strip())
+    return Panel("Image", None, overlay, note)
 
 
 def _panel(answer: Answer, truth: LabelImage | None, labels: LabelImage | None) -> Panel:
@@ -222,10 +233,4 @@ def _panel(answer: Answer, truth: LabelImage | None, labels: LabelImage | None) 
         overlay = compare(truth, labels)
     else:
         overlay = draw(ANSWER, labels)
-    return Panel(answer.model, answer, overlay, _in_words(overlay))
-
-
-def _in_words(overlay: Overlay | None) -> str:
-    if overlay is None:
-        return ""
-    return ", ".join(f"{number(o.count)} {o.kind.word}" for o in overlay.outlines) + "."
+    return Panel(answer.model, answer, overlay, "")

@@ -233,9 +233,16 @@ def test_widths(visit: Open, report: Path, viewport: dict[str, int], tmp_path: P
         )
         for name, more in (("a", 1), ("b", 0))
     ]
+    repeated = write_run(
+        tmp_path / "repeated",
+        {"counts": {"a model of a long name": [(n, n + 1, 10 * n, n, n) for n in true]}},
+        {"counts": true},
+        repeats=5,
+    )
     comparison = tmp_path / "comparison.html"
     comparison.write_bytes(contrast_files(contrast(*map(read_folder, runs)))["index.html"])
     names = ["index.html", *(f"task{place}.html" for place in range(1, 5)), comparison]
     names += [next((report / "samples" / f"task{place}").glob("*.html")) for place in range(1, 5)]
+    names += [repeated / "task1.html", *list((repeated / "samples" / "task1").iterdir())[:1]]
     for name in names:
         assert fits(visit(name, viewport=viewport)), name

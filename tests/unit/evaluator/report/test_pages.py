@@ -338,8 +338,8 @@ def test_sample(report: Path) -> None:
 # The outlines of a sample are counted in words, so that nothing hangs on colour.
 def test_outline_counts(report: Path) -> None:
     text = sample_page(report, "task1", 19).text
-    assert "5 found (TP), 0 spurious (FP), 1 missed (FN)." in text
-    assert "6 true objects. 96 x 96 pixels." in text
+    assert "5 found (TP) 0 spurious (FP) 1 missed (FN)" in text
+    assert "6 true objects 96 x 96 pixels." in text
 
 
 # An image that cannot be read is said to be so, and the sample keeps its page.
