@@ -117,17 +117,24 @@ def open_task(task: TaskSpec, data_dir: Path | None, limit: int | None) -> OpenT
 
 
 def check_known(suite: Suite, wanted: Iterable[str], known: Mapping[str, ModelInfo]) -> None:
-    """Check that the gateway has each model that is wanted, or the suite imports it.
+    """Check that the gateway has each model that is wanted or was tuned, or the suite imports it.
 
     Raises:
         InvalidRequestError: one is neither there nor imported, in which case those that are there are named;
-            or the suite imports one under the name of one that is there.
+            or the suite imports one under the name of one that is there, or says that one was tuned which is
+            neither.
     """
     imported = {spec.model for task in suite.tasks for spec in task.imported}
     taken = sorted(imported & known.keys())
     if taken:
         raise InvalidRequestError.of_field(
             "suite", f"imports predictions of {taken[0]!r}, a model of the gateway; name them otherwise"
+        )
+    tuned = {name for task in suite.tasks for spec in task.tuned_on for name in spec.models}
+    stray = sorted(tuned - imported - known.keys())
+    if stray:  # a slip here would leave nothing out, and nobody would notice
+        raise InvalidRequestError.of_field(
+            "suite", f"tuned_on names {stray[0]!r}, which is not imported; the gateway has {_listed(known)}"
         )
     unknown = [name for name in wanted if name not in known and name not in imported]
     if unknown:

@@ -120,6 +120,7 @@ async def test_clusters(tmp_path: Path) -> None:
         ("{evaluation: eval-none}", "there is no evaluation 'eval-none'"),
         ("{table: none.csv, sample: image}", "none.csv"),
         ("{table: expert.csv, sample: name}", "no column 'name'"),
+        ("{models: [modle], table: tuning.csv, sample: file}", "tuned_on names 'modle'"),
     ],
 )
 async def test_what_cannot_be_left_out(tmp_path: Path, tuned_on: str, told: str) -> None:
