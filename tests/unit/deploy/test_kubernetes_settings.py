@@ -53,13 +53,9 @@ def _environment(workload: Workload, container: Document, documents: Any, root: 
     values = {}
     for variable in container["env"]:
         assert variable["name"] not in values, variable
-        if "valueFrom" in variable:
-            resource = variable["valueFrom"]["resourceFieldRef"]["resource"]
-            values[variable["name"]] = container["resources"]["limits"][resource.removeprefix("limits.")]
-        else:
-            place = next((at for at in places if variable["value"].startswith(at)), None)
-            value = str(places[place]) + variable["value"].removeprefix(place) if place else variable["value"]
-            values[variable["name"]] = value
+        place = next((at for at in places if variable["value"].startswith(at)), None)
+        value = str(places[place]) + variable["value"].removeprefix(place) if place else variable["value"]
+        values[variable["name"]] = value
     return values
 
 
