@@ -20,6 +20,7 @@ from runtime.workers import ChildHost, LocalHost, Worker
 
 pytestmark = pytest.mark.slow  # starts processes
 
+
 class Unpicklable(Exception):  # noqa: N818
     def __init__(self, first: str, second: str) -> None:
         super().__init__(first)
