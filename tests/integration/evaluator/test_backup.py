@@ -12,6 +12,7 @@ import pytest
 from hooke.types import EvaluationState
 from tests.e2e.conftest import blocks
 from tests.integration.evaluator.lab import Model, address_of, evaluating, model_service, suite
+from tests.integration.evaluator.test_crash import reaches
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.slow
@@ -51,12 +52,13 @@ async def test_backup_and_restore(database: str, tmp_path: Path, request: pytest
         async with evaluating(gateway, tmp_path / "old", database_url=urls[0]) as lab:
             created = await lab.create(suite(IMAGES))
             await model.until_it_holds()
+            await reaches(lab.client, created, model.hold_after)
             run("backup", database, tmp_path, tmp_path / "old", urls[0])
             model.released.set()
             expected = await lab.figures(await lab.end_of(created))
         journal = tmp_path / "backup" / "runs" / created.evaluation_id / "predictions.jsonl"
         saved = journal.read_bytes().count(b"\n")
-        assert 0 < saved < 2 * IMAGES
+        assert model.hold_after <= saved < 2 * IMAGES
         asked = model.asked.total()
         run("restore", database, tmp_path, tmp_path / "new", urls[1])
         async with evaluating(gateway, tmp_path / "new", database_url=urls[1]) as lab:

@@ -169,8 +169,8 @@ def test_alerts_are_listed() -> None:
     assert sorted(listed) == sorted((rule["alert"], rule["labels"]["severity"]) for rule in ALERTS)
 
 
-# It says what each metric of Hooke's own is good for, and names none that there is not. `..._x` is one that ends
-# so.
+# It says what each metric of Hooke's own is good for, and names none that there is not. `..._x` is one that
+# ends so.
 def test_metrics_are_explained() -> None:
     page = (ROOT / "docs" / "operating.md").read_text()
     told = set(re.findall(r"`(hooke_[a-z_]+|\.{3}_[a-z_]+)`", page))
