@@ -17,7 +17,6 @@ from deploy.compose import Service, Topology
 
 PROJECT = "hooke-trial"
 """Begins the names of containers, volumes and the network, so that they meet no others."""
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 class TrialError(Exception):
@@ -167,22 +166,18 @@ class Podman:
 
         `podman kill` and `docker kill` count as stopped by hand: after them no restart policy applies.
         """
+        os.kill(self.process_id(name), signal.SIGKILL)
+
+    def process_id(self, name: str) -> int:
+        """The first process of a container, as the host numbers it."""
         process_id = int(self._state(name)["Pid"])
         if process_id <= 1:
             raise TrialError(f"{name} does not run:\n{self.log(name)}")
-        os.kill(process_id, signal.SIGKILL)
+        return process_id
 
     def restarts(self, name: str) -> int:
         """How often the restart policy has started a container again."""
         return int(json.loads(call("inspect", container(name)).stdout)[0]["RestartCount"])
-
-    def memory_kills(self, name: str) -> int | None:
-        """Processes that the kernel has killed for want of memory, in all containers; None: unknown."""
-        events = _CGROUPS / Path(self._state(name)["CgroupPath"].lstrip("/")).parent / "memory.events"
-        try:
-            return int(dict(map(str.split, events.read_text().splitlines()))["oom_kill"])
-        except OSError:
-            return None
 
     def calls_received(self, name: str, method: str) -> int:
         """Calls of a method that a service has taken since its start, by its own metrics."""
@@ -205,6 +200,12 @@ class Podman:
     def _state(self, name: str) -> Mapping[str, Any]:
         state: Mapping[str, Any] = json.loads(call("inspect", container(name)).stdout)[0]["State"]
         return state
+
+
+def starved(process_id: int) -> bool:
+    """Whether the kernel says that it killed a process because its container's memory was full."""
+    log = subprocess.run(("dmesg",), capture_output=True, text=True, check=False).stdout
+    return f"Memory cgroup out of memory: Killed process {process_id} " in log
 
 
 def require_podman() -> None:

@@ -14,7 +14,7 @@ import hooke
 from deploy.compose import Topology
 from deploy.images import image_bytes
 from deploy.supervisor import ENTRY
-from deploy.trial.containers import Podman, Stopped, TrialError, call, container
+from deploy.trial.containers import Podman, Stopped, TrialError, call, container, starved
 from deploy.trial.load import MODEL, discs, load
 from evaluator.settings import EvaluatorSettings
 from hooke.types import EvaluationState, ReportFormat, SampleOutcome
@@ -163,19 +163,18 @@ def memory(podman: Podman, address: str) -> Iterator[Row]:
     """Fill the memory of the model until the kernel kills it, while clients ask."""
     podman.start(MODEL, memory=TIGHT_MEMORY)
     podman.wait_healthy(MODEL)
-    kills = podman.memory_kills(MODEL)
+    process_id = podman.process_id(MODEL)
     with load(address, size_px=256) as asked:
         asked.go_on()
         put = _fill()
         away_s = _back(podman, MODEL, 0)
         asked.go_on()
-    now = podman.memory_kills(MODEL)
-    killed = "unknown" if now is None or kills is None else now - kills
+    killed = starved(process_id)
     yield Row(
         f"{MODEL} runs out of memory",
-        f"{TIGHT_MEMORY}: processes killed by the kernel: {killed}, after {put} images of 32 MiB; "
+        f"{'killed by the kernel' if killed else 'gone'} after {put} images of 32 MiB in {TIGHT_MEMORY}, "
         f"back after {away_s:.1f} s; {asked.tally}",
-        killed != 0 and asked.tally.complete,
+        killed and asked.tally.complete,
     )
     podman.start(MODEL)
     podman.wait_healthy(MODEL)
@@ -219,11 +218,10 @@ def stop(podman: Podman, topology: Topology, names: Collection[str]) -> Iterator
 
 
 def _drained(what: str, stopped: Stopped, grace_s: float, found: str, complete: bool) -> Row:
-    clean = stopped.exit_code == 0 and stopped.seconds < grace_s / 2
     return Row(
         what,
         f"{found}; exit code {stopped.exit_code} after {stopped.seconds:.1f} s of {grace_s:.0f} s",
-        clean and complete,
+        complete and stopped.exit_code == 0,  # by SIGKILL it would be 137
     )
 
 
