@@ -19,7 +19,7 @@ from evaluator.comparing import compare_models
 from evaluator.judging import READINGS, Judged, Judging, read_as, statistics_of
 from evaluator.metrics import classification
 from evaluator.metrics.catalogue import METRICS
-from evaluator.metrics.intervals import Floats, estimate
+from evaluator.metrics.intervals import estimate
 from evaluator.records import SampleRow, SampleScore, TaskKind
 from evaluator.robustness import robustness_of
 from evaluator.stability import spread_of, stability_of
@@ -38,13 +38,14 @@ class Known:
 
     Attributes:
         judged: its answers, but for those to samples that it was tuned on.
-        latencies: seconds from sending to answer, of the samples with an answer.
+        latency_p50_s, latency_p99_s: from sending to answer, of the samples with an answer.
         tuned_count: answers to samples that it was tuned on.
         filtered: further filters of the task -> what they make of what it wrote.
     """
 
     judged: Judged
-    latencies: Floats
+    latency_p50_s: float | None
+    latency_p99_s: float | None
     tuned_count: int
     filtered: Mapping[str, Judged]
 
@@ -116,10 +117,19 @@ def known_of(
                 further.add(row, read_as(score, name))
     return Known(
         judging.done(),
-        np.fromiter(latencies, np.float64),
+        *_percentiles(latencies),
         tuned_count,
         {name: further.done() for name, further in filtered.items()},
     )
+
+
+def _percentiles(latencies: Iterable[float]) -> tuple[float | None, float | None]:
+    """The median and the 99th percentile; None where there is none."""
+    found = np.fromiter(latencies, np.float64)
+    if not found.size:
+        return None, None
+    median, late = np.percentile(found, (50, 99))
+    return float(median), float(late)
 
 
 def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known) -> ModelSummary:
@@ -128,7 +138,7 @@ def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known
     strict = _estimates(task, asked)
     # The same answers have the same numbers, but for those that only answered samples have.
     same = answered is asked and task.kind is not TaskKind.CLASSIFICATION
-    latencies, several = known.latencies, task.answers_of(model) > 1
+    several = task.answers_of(model) > 1
     return ModelSummary(
         model=model,
         sample_count=answer_count - known.tuned_count,
@@ -137,8 +147,8 @@ def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known
         answered=strict if same else _estimates(task, answered, calibration=True),
         by_slice=_by_slice(task, asked),
         confusion=_confusion(task, asked) if task.kind is TaskKind.CLASSIFICATION else None,
-        latency_p50_s=float(np.percentile(latencies, 50)) if latencies.size else None,
-        latency_p99_s=float(np.percentile(latencies, 99)) if latencies.size else None,
+        latency_p50_s=known.latency_p50_s,
+        latency_p99_s=known.latency_p99_s,
         trivial_count=int(answered.trivial.sum()),
         robustness=robustness_of(task, asked) if task.corruption else None,
         stability=stability_of(task, asked) if several else None,

@@ -66,7 +66,7 @@ def _adjusted(pair: Comparison, p_value: float | None) -> Comparison:
 
 def _questions(task: TaskSpec, judged: Judged) -> NDArray[np.int64]:
     """A number for each sample and repeat."""
-    return judged.positions * task.repeats + judged.repeats
+    return judged.positions.astype(np.int64) * task.repeats + judged.repeats
 
 
 def _headline(task: TaskSpec, judged: Judged) -> Statistic:

@@ -1,14 +1,14 @@
 """`predictions.jsonl` of one run and the masks beside it: the truth about what models answered.
 
 A line is only ever appended, and on disk before anybody hears of it; a mask is on disk before the line
-that names it. What a crash leaves behind is at worst a torn last line, which `recover` drops.
+that names it. What a crash leaves behind is at worst a torn last line, which `cut` drops.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,26 +66,9 @@ class Journal:
         """Let go of the file."""
         os.close(self._file)
 
-    def recover(self) -> Iterator[Located]:
-        """Yield every whole line, oldest first, then cut off what a crash left behind the last of them.
-
-        A line that cannot be read before the last whole one is skipped with a warning: its sample counts
-        as not asked.
-        """
-        end = offset = 0
-        with (self._folder / JOURNAL).open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    task_digest, prediction = _decode(line)
-                except (ValueError, TypeError, KeyError) as error:
-                    log.warning(
-                        "unreadable prediction", folder=str(self._folder), line=number, error=str(error)
-                    )
-                else:
-                    yield Located(task_digest, prediction, offset, len(line))
-                    end = offset + len(line)
-                offset += len(line)
-        if offset > end:
+    def cut(self, end: int) -> None:
+        """Cut off what a crash has left behind the last whole line, which ends there."""
+        if os.fstat(self._file).st_size > end:
             os.ftruncate(self._file, end)
             os.fsync(self._file)
 
@@ -135,6 +118,43 @@ class Journal:
         return named
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a journal; `content` is None where it cannot be read."""
+
+    offset: int
+    length: int
+    content: Mapping[str, Any] | None
+
+    def located(self) -> Located | None:
+        """What it says; None where it cannot be read."""
+        if self.content is None:
+            return None
+        try:
+            task_digest, prediction = _prediction(self.content)
+        except (ValueError, TypeError, KeyError) as error:
+            log.warning("unreadable prediction", offset=self.offset, error=str(error))
+            return None
+        return Located(task_digest, prediction, self.offset, self.length)
+
+
+def read_lines(folder: Path) -> Iterator[Line]:
+    """Every line of a run's journal, oldest first, the torn one at its end as well.
+
+    A line that cannot be read is told with a warning: its sample counts as not asked.
+    """
+    offset = 0
+    with (folder / JOURNAL).open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            content = None
+            try:
+                content = _content(line)
+            except ValueError as error:
+                log.warning("unreadable prediction", folder=str(folder), line=number, error=str(error))
+            yield Line(offset, len(line), content)
+            offset += len(line)
+
+
 def read_predictions(folder: Path, places: Sequence[tuple[int, int]]) -> list[Prediction]:
     """The predictions of a run's lines, each given by offset and length in bytes."""
     if not places:
@@ -165,9 +185,20 @@ def _encode(entry: Entry) -> bytes:
 
 
 def _decode(line: bytes) -> tuple[str, Prediction]:
+    return _prediction(_content(line))
+
+
+def _content(line: bytes) -> dict[str, Any]:
     if not line.endswith(b"\n"):
         raise ValueError("the line is torn")
     content = json.loads(line)
+    if not isinstance(content, dict):
+        raise ValueError("the line is no object")
+    return content
+
+
+def _prediction(known: Mapping[str, Any]) -> tuple[str, Prediction]:
+    content = dict(known)
     task_digest = content.pop("task_digest")
     content["outcome"] = SampleOutcome(content["outcome"])
     if content["scores"] is not None:

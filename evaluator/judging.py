@@ -61,7 +61,7 @@ class Judged:
         outcomes: places in `SampleOutcome`.
         trivial: truth and answer are both empty.
         clusters: equal where samples are dependent; INDEPENDENT: of no other.
-        said: equal where answers say the same; see `stability`.
+        said: equal where answers say the same, see `stability`; empty where each sample is asked about once.
         axes: by name.
         values: what the statistics are computed from, by name; what has no answer has the values of a wrong
             one, and NaN stands where there is none.
@@ -69,8 +69,8 @@ class Judged:
             for segmentation.
     """
 
-    positions: NDArray[np.int64]
-    repeats: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    repeats: NDArray[np.int16]
     outcomes: NDArray[np.uint8]
     trivial: NDArray[np.bool_]
     clusters: NDArray[np.int64]
@@ -110,7 +110,7 @@ class Judged:
             outcomes=self.outcomes[rows],
             trivial=self.trivial[rows],
             clusters=self.clusters[rows],
-            said=self.said[rows],
+            said=self.said[rows] if self.said.size else self.said,
             axes={name: replace(axis, codes=axis.codes[rows]) for name, axis in self.axes.items()},
             values={name: values[rows] for name, values in self.values.items()},
             ranked=self.ranked[rows] if self.ranked.size else self.ranked,
@@ -152,7 +152,8 @@ class Judging:
         columns["outcomes"].append(_OUTCOMES.index(score.outcome))
         columns["trivial"].append(score.trivial)
         columns["clusters"].append(INDEPENDENT if cluster is None else _number(cluster))
-        columns["said"].append(0 if self._repeats == 1 else _number(_said(self._task, score)))
+        if self._repeats > 1:
+            columns["said"].append(_number(_said(self._task, score)))
         failed = score.outcome is SampleOutcome.FAILED
         found: Mapping[str, float] = {} if failed else _VALUES[self._task.kind](self._task, score)
         for name, values in self._values.items():
@@ -227,7 +228,7 @@ def statistics_of(task: Asked, judged: Judged) -> list[Statistic]:
     return vqa.statistics(values, note)
 
 
-_COLUMNS = {"positions": "q", "repeats": "i", "outcomes": "B", "trivial": "B", "clusters": "q", "said": "q"}
+_COLUMNS = {"positions": "i", "repeats": "h", "outcomes": "B", "trivial": "B", "clusters": "q", "said": "q"}
 _DTYPES: Mapping[str, Any] = {"trivial": np.bool_}
 VALUES: Mapping[TaskKind, tuple[str, ...]] = {
     TaskKind.SEGMENTATION: (*segmentation_statistics.MEANS.values(), *segmentation_statistics.SUMS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Select, Table, and_
@@ -26,7 +26,7 @@ class Queries:
         with self.engine.connect() as connection:
             return list(connection.execute(query, values))
 
-    def stream(self, query: AnySelect) -> Iterator[AnyRow]:
+    def stream(self, query: AnySelect) -> Generator[AnyRow]:
         """Row by row; the connection is held until there are no more, or the iterator is closed."""
         with (
             self.engine.connect() as connection,

@@ -106,6 +106,19 @@ def statements(dialect: Dialect) -> dict[Kind, Sequence[str]]:
     return {kind: [str(one.compile(dialect=dialect)) for one in some] for kind, some in texts.items()}
 
 
+def recovering(dialect: Dialect) -> Sequence[str]:
+    """What puts a line of a journal into the index, unless it has a later one of the same prediction."""
+    others = [column.name for column in PREDICTIONS.columns if column.name not in KEY]
+    new = insert(dialect.name, PREDICTIONS)
+    put = new.on_conflict_do_update(
+        index_elements=KEY,
+        set_={name: new.excluded[name] for name in others},
+        where=new.excluded.offset > PREDICTIONS.c.offset,
+    )
+    drop = delete(SCORES).where(_is_of(SCORES), SCORES.c.offset < bindparam("offset"))
+    return [str(one.compile(dialect=dialect)) for one in (put, drop)]
+
+
 def _is_of(table: Table) -> ColumnElement[bool]:
     return and_(*(table.c[name] == bindparam(name) for name in KEY))
 

@@ -19,35 +19,33 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, Delete, Update, and_, delete, exists, select, update
+from sqlalchemy import Connection, Delete, Select, Update, and_, delete, exists, select, update
 
 from evaluator import database
 from evaluator.claims import RunTakenError
 from evaluator.database import DatabaseError
 from evaluator.folder import RunsFolder, RunsFolderError
-from evaluator.journal import JOURNAL, Entry, shallow
-from evaluator.reading import RunReader, tasks_of
+from evaluator.journal import JOURNAL, Entry, read_lines, shallow
+from evaluator.reading import RunReader
 from evaluator.records import Prediction, SampleRow, SampleScore
-from evaluator.rows import RUN_COLUMNS, read_run, read_task
+from evaluator.rows import RUN_COLUMNS, read_run
 from evaluator.runs import RunRecord, RunSpec, TaskPlan, TaskRecord
 from evaluator.schema import PREDICTIONS, RUNS, SAMPLES, SCORES, TASKS
 from evaluator.statements import (
     KEY,
-    Kind,
     insert,
     predicted,
     prediction_row,
+    recovering,
     replacing,
     sampled,
     scored,
-    statements,
 )
 from evaluator.writer import Writer
 from hooke.types import EvaluationState
@@ -87,11 +85,13 @@ class RunStore(RunReader):
             raise
         super().__init__(engine, runs_dir, home)
         self._writer = Writer(engine, self.folder)
+        self._opening = ThreadPoolExecutor(thread_name_prefix="hooke-open")
         if outgrown:
             self._index_all()
 
     def close(self) -> None:
         """Finish what is being written, and let go of the folder and of what was claimed."""
+        self._opening.shutdown()
         self._writer.close()
         self.queries.engine.dispose()
         self._runs_folder.close()
@@ -153,7 +153,7 @@ class RunStore(RunReader):
     def open(
         self, evaluation_id: str, models: Sequence[str], plans: Sequence[TaskPlan]
     ) -> Future[list[TaskRecord]]:
-        """Make a run ready to be written to: claim it, recover its journal, index what it has of these tasks.
+        """Make a run ready to be written to: claim it, recover its journal, index what that has.
 
         What is kept of models and tasks that were there before still counts; they need not be the same as
         before. What is kept of other tasks, as of a suite that has changed since, no longer counts.
@@ -161,8 +161,10 @@ class RunStore(RunReader):
         Raises:
             RunTakenError: another evaluator has claimed it.
         """
+        return self._opening.submit(self._open, evaluation_id, models, plans)
 
-        def statement(connection: Connection) -> list[TaskRecord]:
+    def _open(self, evaluation_id: str, models: Sequence[str], plans: Sequence[TaskPlan]) -> list[TaskRecord]:
+        def statement(connection: Connection) -> None:
             if not self._take(connection, evaluation_id):
                 raise RunTakenError(evaluation_id)
             of_run = RUNS.c.evaluation_id == evaluation_id
@@ -175,7 +177,7 @@ class RunStore(RunReader):
                     "digest": plan.digest,
                     "name": plan.name,
                     "ordinal": ordinal,
-                    "models": json.dumps({model: plan.repeats.get(model, 1) for model in plan.models}),
+                    "models": json.dumps(plan.models),
                 }
                 for ordinal, plan in enumerate(plans)
             ]
@@ -183,9 +185,11 @@ class RunStore(RunReader):
             upsert = replacing(new, ("run", "digest"), ("name", "ordinal", "models"))
             if rows:
                 connection.execute(upsert, rows)
-            return self._index(connection, evaluation_id)
 
-        return self._writer.execute(None, statement)
+        self._writer.execute(None, statement).result()
+        if not self._index(evaluation_id):
+            self._index_anew(evaluation_id)
+        return self.tasks(evaluation_id)
 
     def release(self, evaluation_id: str) -> Future[None]:
         """Close what `open` opened; the claim stays."""
@@ -246,34 +250,77 @@ class RunStore(RunReader):
             return False
         return self._writer.claims.take(connection, evaluation_id)
 
-    def _index(self, connection: Connection, evaluation_id: str) -> list[TaskRecord]:
-        """Index the journal of a run again, after what a crash has left in it is cut off."""
-        tasks = [read_task(row) for row in connection.execute(tasks_of(evaluation_id))]
-        numbers = {task.digest: task.number for task in tasks}
-        all_tasks = select(TASKS.c.task).join(RUNS).where(RUNS.c.evaluation_id == evaluation_id)
-        connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.task.in_(all_tasks)))
-        put, _drop = statements(connection.dialect)[Kind.PREDICTION]
-        rows = (
-            prediction_row(numbers[located.task_digest], located)
-            for located in self._writer.journal(evaluation_id).recover()
-            if located.task_digest in numbers
+    def _index(self, evaluation_id: str) -> bool:
+        """Add the lines of a journal that the index lacks; cut off what a crash has left behind the last one.
+
+        Others write in between, since this may take a while.
+
+        Returns:
+            False if the index has what the journal has not.
+        """
+        numbers: dict[str, int] = dict(iter(self.queries.all(_tasks_ever(evaluation_id))))
+        indexed = self.queries.stream(
+            select(PREDICTIONS.c.offset, PREDICTIONS.c.length)
+            .where(PREDICTIONS.c.task.in_(numbers.values()))
+            .order_by(PREDICTIONS.c.offset)
         )
-        while part := list(islice(rows, _ROWS_AT_ONCE)):
-            connection.exec_driver_sql(put, part)
-        # A score of a prediction that was followed by another one says nothing of that.
-        same = and_(*(PREDICTIONS.c[name] == SCORES.c[name] for name in (*KEY, "offset")))
-        connection.execute(delete(SCORES).where(SCORES.c.task.in_(all_tasks), ~exists().where(same)))
-        return tasks
+        self._writer.execute(None, lambda _connection: self._writer.journal(evaluation_id) and None).result()
+        end, lacking, known = 0, [], next(indexed, None)
+        for line in read_lines(self.folder(evaluation_id)):
+            whole = line.offset + line.length
+            if line.content is not None:
+                end = whole
+            if known is not None and known.offset < whole:
+                if line.content is None or tuple(known) != (line.offset, line.length):
+                    indexed.close()
+                    return False
+                known = next(indexed, None)
+                continue
+            located = line.located()
+            if located is not None and located.task_digest in numbers:
+                lacking.append(prediction_row(numbers[located.task_digest], located))
+            if len(lacking) == _ROWS_AT_ONCE:
+                self._recover(lacking)
+                lacking = []
+        if known is not None:
+            indexed.close()
+            return False
+        self._recover(lacking)
+        self._writer.execute(None, lambda _connection: self._writer.journal(evaluation_id).cut(end)).result()
+        return True
+
+    def _recover(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        def statement(connection: Connection) -> None:
+            for text in recovering(connection.dialect) if rows else ():
+                connection.exec_driver_sql(text, rows)
+
+        self._writer.execute(None, statement).result()
+
+    def _index_anew(self, evaluation_id: str) -> None:
+        """Make the whole index of a run again."""
+        tasks = _tasks_ever(evaluation_id).with_only_columns(TASKS.c.task)
+
+        def forget(connection: Connection) -> None:
+            connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.task.in_(tasks)))
+
+        def tidy(connection: Connection) -> None:
+            # A score of a prediction that was followed by another one says nothing of that.
+            same = and_(*(PREDICTIONS.c[name] == SCORES.c[name] for name in (*KEY, "offset")))
+            connection.execute(delete(SCORES).where(SCORES.c.task.in_(tasks), ~exists().where(same)))
+
+        self._writer.execute(None, forget).result()
+        self._index(evaluation_id)
+        self._writer.execute(None, tidy).result()
 
     def _index_all(self) -> None:
         """Fill from the journals what the database could not say before it was brought up to date."""
-
-        def statement(connection: Connection, evaluation_id: str) -> None:
-            self._index(connection, evaluation_id)
-            self._writer.close_journal(evaluation_id)
-
         for (evaluation_id,) in self.queries.all(select(RUNS.c.evaluation_id)):
             if (self.folder(evaluation_id) / JOURNAL).is_file():
-                index = functools.partial(statement, evaluation_id=evaluation_id)
-                self._writer.execute(None, index).result()
+                self._index_anew(evaluation_id)
+                self.release(evaluation_id).result()
         database.filled(self.queries.engine)
+
+
+def _tasks_ever(evaluation_id: str) -> Select[tuple[str, int]]:
+    """Digest and number of all tasks that a run has had."""
+    return select(TASKS.c.digest, TASKS.c.task).join(RUNS).where(RUNS.c.evaluation_id == evaluation_id)

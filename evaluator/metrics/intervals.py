@@ -133,13 +133,13 @@ class Units:
     """What is independent of each other: samples, or clusters of them.
 
     Attributes:
-        of_sample: number of each sample's unit.
+        samples: how many there are.
         count: units.
-        order: places of the samples, unit by unit.
+        order: places of the samples, unit by unit; empty where each sample is a unit.
         starts: where each unit begins in `order`, and its end.
     """
 
-    of_sample: NDArray[np.intp]
+    samples: int
     count: int
     order: NDArray[np.intp]
     starts: NDArray[np.intp]
@@ -154,18 +154,18 @@ class Units:
             )
         alone = clusters == INDEPENDENT
         if alone.all():
-            places = np.arange(clusters.size + 1)
-            return cls(places[:-1], clusters.size, places[:-1], places)
+            nothing = np.empty(0, np.intp)
+            return cls(clusters.size, clusters.size, nothing, nothing)
         keys = np.where(alone, -2 - np.arange(clusters.size), clusters)
         _, first, of_sample = np.unique(keys, return_index=True, return_inverse=True)
         of_sample = np.argsort(np.argsort(first))[of_sample]
         starts = np.concatenate([[0], np.cumsum(np.bincount(of_sample))])
-        return cls(of_sample, first.size, np.argsort(of_sample, kind="stable"), starts)
+        return cls(clusters.size, first.size, np.argsort(of_sample, kind="stable"), starts)
 
     @property
     def clustered(self) -> bool:
         """True if some samples share a unit."""
-        return self.count < self.of_sample.size
+        return self.count < self.samples
 
     def sum(self, features: Features, first: int = 0, last: int | None = None) -> Any:
         """Sum the features of each of some units: units x columns, dense or sparse as they are."""
@@ -280,12 +280,14 @@ def _bca(statistic: Statistic, found: Distribution, method: str) -> Estimate:
         return _without_interval(statistic, value, "no interval: all samples are alike")
     below = ((drawn < value).sum() + 0.5 * (drawn == value).sum()) / drawn.size
     bias = special.ndtri(below)
-    deviation = left_out.mean() - left_out
-    spread = (deviation**2).sum() ** 1.5
+    left_out -= left_out.mean()
+    squares = left_out**2
+    spread = squares.sum() ** 1.5
     if not np.isfinite(bias):
         return _without_interval(statistic, value, "no interval: the resamples are degenerate")
     # A median may be the same without any one unit, which tells nothing of acceleration.
-    acceleration = (deviation**3).sum() / (6 * spread) if spread else 0.0
+    squares *= left_out
+    acceleration = -squares.sum() / (6 * spread) if spread else 0.0
     z = bias + _reach(found.units.count) * np.array([-1.0, 1.0])
     shares = special.ndtr(bias + z / (1 - acceleration * z))
     low, high = np.quantile(drawn, shares)

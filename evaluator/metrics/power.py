@@ -42,7 +42,7 @@ def more_images(
     if units.count < FEWEST_UNITS:
         return None
     alpha = ALPHA / holm_factor
-    samples = units.of_sample.size
+    samples = units.samples
     if first.proportion and not units.clustered:
         wins, losses = only_one_right(first, second)
         needed = images_for_mcnemar(wins / samples, losses / samples, alpha)

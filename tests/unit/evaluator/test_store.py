@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from evaluator.records import Prediction, SampleRow
 from evaluator.runs import Place, RunSpec, TaskPlan
+from evaluator.schema import PREDICTIONS
 from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
 from tests.postgres import Postgres
@@ -358,3 +359,21 @@ def test_kill_loses_nothing_acknowledged(tmp_path: Path, url: SecretStr | None, 
             store.folder(RUN) / (prediction.mask_file or "")
         ).read_bytes() == b"mask %d" % prediction.count
     store.close()
+
+
+# A run that is taken up leaves its index as it is, where that agrees with the journal; and what a suite has
+# dropped for a while is there, with its scores, when it comes back.
+def test_sound_index_is_left_alone(store: RunStore) -> None:
+    task = opened(store)
+    store.add_prediction(task, failure("s1", "UPSTREAM_FAILED"), None).result(WAIT_S)
+    for name in ("s1", "s2", "s3"):
+        store.add_prediction(task, answer(name, count=2, attempt=2), None)
+        store.add_score(task, score(name), TAG).result(WAIT_S)
+    store.release(RUN).result(WAIT_S)
+    table = store.queries.all(select(PREDICTIONS).order_by(PREDICTIONS.c.offset))
+    assert opened(store, TaskPlan("other", "e" * 64, ("classical",))) != task
+    store.release(RUN).result(WAIT_S)
+    again = opened(store)
+    assert again == task
+    assert store.queries.all(select(PREDICTIONS).order_by(PREDICTIONS.c.offset)) == table
+    assert scored_by(store, again, "classical", TAG) == {"s1", "s2", "s3"}
