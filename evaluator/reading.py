@@ -118,12 +118,8 @@ class RunReader:
         """The tasks of a run in the order of its suite; empty before it was first opened."""
         return [read_task(row) for row in self.queries.all(tasks_of(evaluation_id))]
 
-    def known_samples(self, task: TaskRecord) -> list[KnownSample]:
-        """What tells the samples seen so far apart, in the order of the dataset."""
-        return list(self.iter_known_samples(task))
-
     def iter_known_samples(self, task: TaskRecord) -> Iterator[KnownSample]:
-        """The same, row by row."""
+        """What tells the samples seen so far apart, in the order of the dataset."""
         columns = (SAMPLES.c.position, SAMPLES.c.sample_id, SAMPLES.c.truth_digest)
         query = select(*columns).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
         return (KnownSample(*row) for row in self.queries.stream(query))
@@ -134,12 +130,8 @@ class RunReader:
         ((count,),) = self.queries.all(query)
         return int(count)
 
-    def samples(self, task: TaskRecord) -> list[SampleRow]:
-        """The samples seen so far, in the order of the dataset."""
-        return list(self.iter_samples(task))
-
     def iter_samples(self, task: TaskRecord) -> Iterator[SampleRow]:
-        """The same, row by row."""
+        """The samples seen so far, in the order of the dataset."""
         query = select(*SAMPLE_COLUMNS).where(SAMPLES.c.task == task.number).order_by(SAMPLES.c.position)
         return (read_sample(row) for row in self.queries.stream(query))
 
@@ -249,21 +241,6 @@ class RunReader:
         return Counter(dict(iter(self.queries.all(query))))
 
     # Scores
-
-    def scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> list[SampleScore]:
-        """Every score of a model in a task, in no order; of one repeat or, if that is None, of all."""
-        query = select(S.score).where(*_of(SCORES, task, model, repeat))
-        return [read_score(row[0]) for row in self.queries.stream(query)]
-
-    def iter_scores(self, task: TaskRecord, model: str, repeat: int | None = 0) -> Iterator[SampleScore]:
-        """The same in the order of the dataset, row by row; the repeats of a sample follow each other."""
-        query = (
-            select(S.score)
-            .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
-            .where(SAMPLES.c.task == task.number, *_of(SCORES, task, model, repeat))
-            .order_by(SAMPLES.c.position, S.repeat)
-        )
-        return (read_score(row[0]) for row in self.queries.stream(query))
 
     def iter_answers(
         self, task: TaskRecord, model: str, repeats: int = 1

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from evaluator.records import Prediction, SampleScore
+from evaluator.rows import read_score
 from evaluator.runs import RunSpec, TaskPlan, TaskRecord
 from evaluator.schema import PREDICTIONS, SCORES
 from evaluator.store import RunStore
@@ -54,6 +55,11 @@ def outcomes_of(
 def scored_by(store: RunStore, task: TaskRecord, model: str, code_tag: str, repeat: int = 0) -> set[str]:
     """Ids of the samples whose prediction was scored by this code."""
     return {row.sample_id for row in _rows(store, SCORES, task, model, repeat) if row.code_tag == code_tag}
+
+
+def scores_of(store: RunStore, task: TaskRecord, model: str = "classical") -> list[SampleScore]:
+    """The scores of the first answers, in no order."""
+    return [read_score(row.score) for row in _rows(store, SCORES, task, model, 0)]
 
 
 def _rows(store: RunStore, table: Table, task: TaskRecord, model: str, repeat: int) -> list[Any]:

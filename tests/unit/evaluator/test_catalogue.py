@@ -60,7 +60,7 @@ async def test_first_duplicate_wins(store: RunStore, threads: ThreadPoolExecutor
     catalogue = Catalogue(dataset, task, store, threads, [])
     samples = await asyncio.gather(*(catalogue.sample(index) for index in range(5)))
     assert [None if sample is None else sample.image for sample in samples] == [b"a", b"b", b"c", None, None]
-    assert [row.source for row in store.samples(task)] == ["file 0", "file 1", "file 2"]
+    assert [row.source for row in list(store.iter_samples(task))] == ["file 0", "file 1", "file 2"]
     assert store.tasks("run")[0].sample_count == 3
     assert catalogue.duplicate_count == 2
 
@@ -72,14 +72,14 @@ async def test_known_samples_stand(store: RunStore, threads: ThreadPoolExecutor)
     first = Catalogue(dataset, task, store, threads, [])
     for index in (0, 1):
         await first.sample(index)
-    second = Catalogue(dataset, task, store, threads, store.known_samples(task))
+    second = Catalogue(dataset, task, store, threads, store.iter_known_samples(task))
     assert second.sample_id(1) == first.sample_id(1) is not None
     assert second.sample_id(2) is None
     third = await second.sample(2)
     assert third is not None
     assert third.image == b"c"
     assert await second.sample(3) is None
-    assert len(store.samples(task)) == 3
+    assert len(list(store.iter_samples(task))) == 3
 
 
 # Models that go through the same task at different speeds see the same samples.
@@ -97,7 +97,7 @@ async def test_changes_are_noticed(store: RunStore, threads: ThreadPoolExecutor,
     first = Catalogue(dataset_of("abc"), task, store, threads, [])
     for index in range(3):
         await first.sample(index)
-    second = Catalogue(changed, task, store, threads, store.known_samples(task))
+    second = Catalogue(changed, task, store, threads, store.iter_known_samples(task))
     with pytest.raises(DatasetChangedError, match="file 1"):
         await second.sample(1)
 
@@ -124,7 +124,7 @@ async def test_unreadable(store: RunStore, threads: ThreadPoolExecutor) -> None:
     samples = [await catalogue.sample(index) for index in range(4)]
     assert [sample.unreadable for sample in samples if sample] == ["", "b.tif is gone", "c.tif is gone", ""]
     assert len({sample.sample_id for sample in samples if sample}) == 4
-    again = Catalogue(files.dataset, task, store, threads, store.known_samples(task))
+    again = Catalogue(files.dataset, task, store, threads, store.iter_known_samples(task))
     second = await again.sample(1)
     assert second is not None
     assert second.sample_id == catalogue.sample_id(1)
@@ -147,7 +147,7 @@ async def test_unreadable_later(
     for index in range(3):
         await first.sample(index)
     files.broken = after
-    second = Catalogue(files.dataset, task, store, threads, store.known_samples(task))
+    second = Catalogue(files.dataset, task, store, threads, store.iter_known_samples(task))
     with pytest.raises(DatasetChangedError, match=told):
         await second.sample(1)
 
@@ -161,7 +161,7 @@ async def test_manifest(store: RunStore, threads: ThreadPoolExecutor) -> None:
         catalogue = Catalogue(dataset, task, store, threads, [])
         for index in range(len(dataset)):
             await catalogue.sample(index)
-        return manifest_digest(store.known_samples(task))
+        return manifest_digest(store.iter_known_samples(task))
 
     different = (dataset_of("abc"), dataset_of("abd"), dataset_of("acb"), dataset_of("abc", truth=2))
     manifests = [await manifest(dataset, number) for number, dataset in enumerate(different)]

@@ -22,7 +22,7 @@ from evaluator.schema import METADATA
 from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
 from tests.postgres import PASSWORD, QUOTED, Postgres
-from tests.unit.evaluator.stored import RUN, TAG, WAIT_S, answer, failure, opened, score
+from tests.unit.evaluator.stored import RUN, TAG, WAIT_S, answer, failure, opened, score, scores_of
 
 OLD_TABLES = """
 CREATE TABLE runs (
@@ -119,13 +119,13 @@ def test_old_database_is_taken_over(tmp_path: Path) -> None:
     store.add_score(task, score("s2", SampleOutcome.FAILED, error_reason="UPSTREAM_FAILED"), TAG)
     store.set_state(RUN, EvaluationState.PARTIALLY_SUCCEEDED, "1 of 2 samples failed").result(WAIT_S)
     before = store.get(RUN)
-    scores = store.scores(task, "classical")
+    scores = scores_of(store, task, "classical")
     store.close()
     make_old(tmp_path)
     store = RunStore(tmp_path)
     assert store.get(RUN) == before
     assert store.tasks(RUN) == [task]
-    assert sorted(store.scores(task, "classical"), key=lambda s: s.sample_id) == scores
+    assert sorted(scores_of(store, task, "classical"), key=lambda s: s.sample_id) == scores
     assert store.spent(RUN) == 30
     assert store.failure_reasons(task) == {"UPSTREAM_FAILED": 1}
     cached = store.history.cached(task.digest, "classical", "s1", "1", "sha256:1")

@@ -20,6 +20,7 @@ from tests.unit.evaluator.stored import (
     outcomes_of,
     score,
     scored_by,
+    scores_of,
 )
 
 IDENTITY: dict[str, Any] = {"provenance": {"model_version": "1", "weights_digest": None}}
@@ -43,8 +44,8 @@ def test_repeats_are_apart(store: RunStore) -> None:
         {"s1"},
         set(),
     ]
-    assert [s.answer for s in store.scores(task, "classical")] == ["0"]
-    assert [s.repeat for s in store.iter_scores(task, "classical", repeat=None)] == [0, 1]
+    assert [s.answer for s in scores_of(store, task, "classical")] == ["0"]
+    assert [s.repeat for _, s in store.iter_answers(task, "classical", repeats=2)] == [0, 1]
     record = store.get(RUN)
     assert record is not None
     assert store.evaluation(record).task_progress[0].scored_count == 1
@@ -112,7 +113,7 @@ def test_growing_keeps_everything(store: RunStore) -> None:
     assert cells.sample_count is None
     assert outcomes_of(store, nuclei, "classical") == {"s1": SampleOutcome.SCORED}
     assert scored_by(store, nuclei, "classical", TAG) == {"s1"}
-    assert [known.sample_id for known in store.known_samples(nuclei)] == ["s1"]
+    assert [known.sample_id for known in store.iter_known_samples(nuclei)] == ["s1"]
     store.add_prediction(nuclei, answer("s1", model="sam"), None)
     store.add_score(nuclei, score("s1", model="sam"), TAG).result(WAIT_S)
     record = store.get(RUN)
@@ -138,12 +139,11 @@ def test_row_by_row(store: RunStore) -> None:
         if index % 2:
             last = store.add_score(task, score(name), TAG)
     last.result(WAIT_S)
-    assert list(store.iter_samples(task)) == store.samples(task)
-    assert list(store.iter_known_samples(task)) == store.known_samples(task)
-    assert [row.index for row in store.samples(task)] == list(range(count))
-    scores = list(store.iter_scores(task, "classical"))
+    assert [known.position for known in store.iter_known_samples(task)] == list(range(count))
+    assert [row.index for row in list(store.iter_samples(task))] == list(range(count))
+    scores = [found for _, found in store.iter_answers(task, "classical")]
     assert [found.sample_id for found in scores] == [f"s{count - index:04}" for index in range(1, count, 2)]
-    assert {found.sample_id for found in store.scores(task, "classical")} == {s.sample_id for s in scores}
+    assert {found.sample_id for found in scores_of(store, task, "classical")} == {s.sample_id for s in scores}
     outcomes = list(store.iter_outcomes(task, "classical"))
     assert outcomes[:2] == [
         KnownOutcome(0, f"s{count:04}", SampleOutcome.SCORED, None),
@@ -165,4 +165,4 @@ def test_reading_and_writing_at_the_same_time(store: RunStore, stop: bool) -> No
     if not stop:
         assert len(list(rows)) == 1499  # it sees what there was when it began
     del rows
-    assert len(store.samples(task)) == 1501
+    assert len(list(store.iter_samples(task))) == 1501

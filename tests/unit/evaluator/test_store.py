@@ -33,6 +33,7 @@ from tests.unit.evaluator.stored import (
     outcomes_of,
     score,
     scored_by,
+    scores_of,
 )
 
 
@@ -230,10 +231,10 @@ def test_scores_are_paged_in_the_order_of_the_dataset(store: RunStore, size: int
         seen += [(scored.score.sample_id, scored.score.model) for scored in page]
         after = page[-1].place
     assert seen == [(f"{name}{9 - i}", model) for name in "yx" for i in range(3) for model in "ab"]
-    assert [known.position for known in store.known_samples(tasks[0])] == [0, 1, 2]
+    assert [known.position for known in store.iter_known_samples(tasks[0])] == [0, 1, 2]
     only_b = [scored.score.model for scored in store.placed_scores(tasks[0], "b", None, 9)]
     assert only_b == ["b", "b", "b"]
-    assert store.samples(tasks[0])[1] == SampleRow("y8", 1, "file", {"blur": "1"}, None)
+    assert list(store.iter_samples(tasks[0]))[1] == SampleRow("y8", 1, "file", {"blur": "1"}, None)
 
 
 # Progress counts every outcome of every model of every task.
@@ -284,7 +285,7 @@ def test_order_within_a_batch(store: RunStore) -> None:
     writes.append(store.add_score(task, score("s2"), TAG))
     for write in writes:
         write.result(WAIT_S)
-    assert [found.sample_id for found in store.scores(task, "classical")] == ["s2"]
+    assert [found.sample_id for found in scores_of(store, task, "classical")] == ["s2"]
     assert scored_by(store, task, "classical", TAG) == {"s2"}
     assert not store.failure_reasons(task)
 
