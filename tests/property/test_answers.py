@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from evaluator.metrics.quantities import parse_unit, score_quantity
 from hooke.types import FinishReason, SampleOutcome
 
 STOP, LENGTH = FinishReason.STOP, FinishReason.LENGTH
+pytestmark = pytest.mark.slow  # thousands of texts
 THOROUGH = settings(max_examples=300, deadline=None)
 OPTIONS = ("ribosomes", "stress granules", "lysosomes", "peroxisome", "none of the above")
 # Ways to write a unit of length, and how many nanometres it is.

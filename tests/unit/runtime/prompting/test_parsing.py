@@ -394,6 +394,7 @@ def test_cut_off() -> None:
 
 # Reading ends, whatever a model writes until its tokens are used up: if its steps grew with the square of the
 # length, this would take longer than a test may.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["*a", "_a ", "a* ", " ", "\n", "1,", "1 ", "(", "Count: ", "cannot a ", "`", "E. "]
 )
