@@ -155,6 +155,7 @@ class Service(_Strict):
     profiles: tuple[str, ...] = ()
     image: str = ""
     build: Build
+    pull_policy: str = ""
     command: tuple[str, ...]
     environment: Mapping[str, str]
     ports: tuple[Annotated[Port, BeforeValidator(_port)], ...] = ()
