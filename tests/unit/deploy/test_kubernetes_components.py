@@ -17,6 +17,7 @@ from tests.unit.deploy.manifests import (
     matches,
     name_of,
     of_kind,
+    servers,
     workloads,
 )
 from tests.unit.repo.test_topology import ROOT, SETTINGS
@@ -53,6 +54,15 @@ def test_models_get_a_gpu() -> None:
         if "nvidia.com/gpu" in limits:
             assert {"name": "HOOKE_DEVICE", "value": "cuda:0"} in workload.containers[0]["env"]
             assert workload.document["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0
+
+
+# Kubernetes calls no rollout failed while a model may still load.
+def test_models_have_time_to_load() -> None:
+    for workload, container in servers(build(("gpu",))):
+        if "nvidia.com/gpu" in container["resources"]["limits"]:
+            startup = container["startupProbe"]
+            longest_s = startup["periodSeconds"] * startup["failureThreshold"]
+            assert workload.document["spec"]["progressDeadlineSeconds"] > longest_s
 
 
 # What autoscalers ask for is measured: the metric that the adapter makes, of a series that services have.
