@@ -93,8 +93,8 @@ def test_only_the_gateway_is_published() -> None:
     assert all(port.startswith("127.0.0.1:") for published in ports.values() for port in published)
 
 
-# Every image has a version: that of Hooke, which is built here and never pulled by a name that others may have
-# taken, or one of somebody else's.
+# Every image has a version: that of Hooke, which is built here and never pulled by a name that others may
+# have taken, or one of somebody else's.
 @each_service
 def test_images_have_a_version(name: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
