@@ -177,7 +177,7 @@ class RunStore(RunReader):
                     "digest": plan.digest,
                     "name": plan.name,
                     "ordinal": ordinal,
-                    "models": json.dumps(plan.models),
+                    "models": json.dumps({model: plan.repeats.get(model, 1) for model in plan.models}),
                 }
                 for ordinal, plan in enumerate(plans)
             ]

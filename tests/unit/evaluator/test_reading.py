@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,8 +52,12 @@ def test_repeats_are_apart(store: RunStore) -> None:
     assert store.evaluation(record).task_progress[0].scored_count == 1
     assert len(list(store.placed_scores(task, "", None, 9))) == 1
     store.release(RUN).result(WAIT_S)
-    opened(store)
+    again = opened(store, replace(PLAN, repeats={"classical": 3}))
     assert [store.predictions(task, "s1", repeat)["classical"] for repeat in range(3)] == found
+    assert again == store.tasks(RUN)[0]
+    assert again.answers_of("classical") == 3
+    assert store.evaluation(record).task_progress[0].scored_count == 2
+    assert len(list(store.placed_scores(again, "", None, 9))) == 2
 
 
 # What a run has spent is what all its answers cost, as far as prices are known.
