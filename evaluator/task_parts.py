@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Annotated, Literal, Self
 
 import regex
@@ -13,6 +15,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Words = Annotated[str, Field(max_length=4000)]
 QUESTION_VERSIONS = ("paper", "v1")
 """Of the templates in `evaluator.wording`, for questions in words."""
+MOST_TIMES = 1000
+"""What the counts in a regular expression may multiply to: each is compiled as so many copies."""
+_COUNT = re.compile(r"\{([0-9]+)")
+_SPACED = re.compile(r"\(\?[\w-]*x[\w-]*[:)]")
 
 
 class PromptSpec(BaseModel):
@@ -130,6 +136,7 @@ class FilterStep(BaseModel):
     Attributes:
         after: what follows the last place where this stands, as "</think>".
         match: what a regular expression finds: its first group, or all of it. Lines have ends (`^`, `$`).
+            There is no flag x, and its counts (`{9}`) multiply to at most `MOST_TIMES`.
         which: of several matches.
         line: the first or the last line that is not empty.
     """
@@ -144,9 +151,14 @@ class FilterStep(BaseModel):
     @field_validator("match")
     @classmethod
     def _check_match(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        if _SPACED.search(pattern):  # spaces and comments within a count would hide how large it is
+            raise ValueError("the flag x: a regular expression is written without spaces")
+        if math.prod(max(1, int(count)) for count in _COUNT.findall(pattern)) > MOST_TIMES:
+            raise ValueError(f"counts like {{9}} may multiply to at most {MOST_TIMES:,} in a pattern")
         try:
-            if pattern is not None:
-                regex.compile(pattern)
+            regex.compile(pattern)
         except regex.error as error:
             raise ValueError(f"no regular expression: {error}") from error
         return pattern
