@@ -29,6 +29,9 @@ INDEPENDENT = -1
 CHUNK = 4_000_000
 """Most weights held in memory at once."""
 
+_AT_ONCE = 250_000
+"""Features of units that are looked at together."""
+
 Floats = NDArray[np.float64]
 
 
@@ -179,7 +182,7 @@ class Units:
 
     def blocks(self, features: Features) -> Iterator[Any]:
         """The sums of all units, some at a time."""
-        step = max(1, CHUNK // max(1, features.shape[1]))
+        step = max(1, _AT_ONCE // max(1, features.shape[1]))
         for first in range(0, self.count, step):
             yield self.sum(features, first, first + step)
 

@@ -78,6 +78,7 @@ def peak_bytes(count: int, out: Path) -> int:
 def test_memory_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intervals, "RESAMPLES", 50)
     monkeypatch.setattr(intervals, "CHUNK", 50_000)
+    monkeypatch.setattr(intervals, "_AT_ONCE", 5_000)
     monkeypatch.setattr(samples_file, "ROW_GROUP", 256)
     conclude(50, tmp_path)  # what is loaded and compiled once
     few, many = peak_bytes(FEW, tmp_path), peak_bytes(MANY, tmp_path)
