@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,30 @@ pytestmark = pytest.mark.slow
 
 IMAGES = 10
 COMMANDS = {(block.kind, block.name): block.code for block in blocks("operating.md")}
+KUBECTL = """
+k() {
+    [ "$1" = exec ] || return 0
+    while [ "$1" != -- ]; do shift; done
+    shift
+    set -- "${@/#\\/tmp/$PWD}"
+    mkdir -p "$RUNS"
+    "${@/#\\/runs/$RUNS}"
+}
+"""
+"""In place of kubectl: runs in the shell what it would in a pod, with the pod's folders here."""
 
 
 def run(kind: str, database: str, cwd: Path, runs: Path, url: str | None) -> None:
     """Run the commands of a part of the page."""
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", COMMANDS[kind, database]],
+        ["bash", "-euo", "pipefail", "-c", KUBECTL + COMMANDS[kind, database]],
         cwd=cwd,
-        env={**os.environ, "RUNS": str(runs), "DATABASE_URL": url or ""},
+        env={
+            **os.environ,
+            "RUNS": str(runs),
+            "DATABASE_URL": url or "",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -36,9 +53,9 @@ def run(kind: str, database: str, cwd: Path, runs: Path, url: str | None) -> Non
 
 # What is saved while an evaluation goes on is taken up elsewhere: it ends there with the same figures, and
 # what was answered is not asked again.
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", "postgresql", "kubernetes"])
 async def test_backup_and_restore(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    program = "sqlite3" if database == "sqlite" else "pg_dump"
+    program = {"sqlite": "sqlite3", "postgresql": "pg_dump", "kubernetes": "tar"}[database]
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
     urls: list[str | None] = [None, None]
