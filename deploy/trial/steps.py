@@ -46,12 +46,10 @@ root = "read-only root" if os.statvfs("/").f_flag & os.ST_RDONLY else "writable 
 print(f"user {os.getuid()}, {root}, capabilities {int(status['CapEff'], 16)}, "
       f"no new privileges {status['NoNewPrivs'].strip()}")
 """
-_FILL = """\
+_PUT = """\
 import sys, numpy as np, hooke
-with hooke.Client(sys.argv[1], timeout_s=60, retries=False) as client:
-    for number in range(64):
-        client.put_image(np.random.default_rng(number).integers(0, 65536, (4096, 4096), np.uint16))
-        print("put", flush=True)
+with hooke.Client(sys.argv[1], timeout_s=20) as client:
+    client.put_image(np.random.default_rng(int(sys.argv[2])).integers(0, 65536, (4096, 4096), np.uint16))
 """
 CONFINED = "user 10001, read-only root, capabilities 0, no new privileges 1"
 
@@ -164,9 +162,11 @@ def memory(podman: Podman, address: str) -> Iterator[Row]:
     podman.start(MODEL, memory=TIGHT_MEMORY)
     podman.wait_healthy(MODEL)
     process_id = podman.process_id(MODEL)
+    with hooke.Client(address, timeout_s=60) as client:
+        client.count(discs(3), model=MODEL)  # the gateway has found the new container
     with load(address, size_px=256) as asked:
         asked.go_on()
-        put = _fill()
+        put = _fill(podman)
         away_s = _back(podman, MODEL, 0)
         asked.go_on()
     killed = starved(process_id)
@@ -233,10 +233,13 @@ def _back(podman: Podman, name: str, restarts: int) -> float:
     return time.monotonic() - began
 
 
-def _fill() -> int:
-    """Put images to the model itself until it is gone; return how many it took."""
-    done = call("exec", container(ENTRY), "python", "-c", _FILL, f"{MODEL}:50051", check=False)
-    return done.stdout.count("put")
+def _fill(podman: Podman) -> int:
+    """Put images to the model itself, one by one, until it was started again; return how many were put."""
+    for number in range(64):
+        if podman.restarts(MODEL) > 0:
+            return number
+        call("exec", container(ENTRY), "python", "-c", _PUT, f"{MODEL}:50051", str(number), check=False)
+    return 64
 
 
 def _watch(client: hooke.Client, evaluation_id: str, progress: Callable[[str], None]) -> None:
