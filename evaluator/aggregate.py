@@ -112,7 +112,7 @@ def known_of(
             tuned_count += 1
             continue
         judging.add(row, score)
-        if score.outcome is not SampleOutcome.FAILED and READINGS in score.details:
+        if READINGS in score.details:
             for name, further in filtered.items():
                 further.add(row, read_as(score, name))
     return Known(
@@ -160,11 +160,12 @@ def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known
 
 def _filtered(task: TaskSpec, name: str, judged: Judged) -> FilteredSummary:
     """What a filter beside the first one makes of the same answers."""
+    asked = judged.choose(~judged.failed)
     return FilteredSummary(
         name,
         {str(outcome): judged.count(outcome) for outcome in SampleOutcome},
-        _estimates(task, judged),
-        _estimates(task, judged.choose(judged.answered)),
+        _estimates(task, asked),
+        _estimates(task, asked.choose(asked.answered)),
     )
 
 

@@ -13,7 +13,7 @@ from evaluator.filters import filtered, is_text
 from evaluator.judging import READ, READINGS
 from evaluator.metrics import coco, counting, segmentation
 from evaluator.metrics.answers import AnswerKind, AnswerScore, score_choice, score_number, score_text
-from evaluator.metrics.grading import score_grade
+from evaluator.metrics.grading import NO_GRADE, score_grade
 from evaluator.metrics.overlap import LabelImage
 from evaluator.metrics.quantities import score_quantity
 from evaluator.records import ExpectedAnswer, Prediction, Sample, SampleScore, TaskKind, Truth
@@ -123,6 +123,8 @@ def _score_words(
     found = AnswerScore(prediction.outcome, note=prediction.error_reason)
     if prediction.outcome is SampleOutcome.SCORED:
         found = _read_words(task, sample, truth, prediction)
+    elif truth.kind is AnswerKind.GRADE:  # whatever kept a judge from grading, it is no grade of anybody
+        found = AnswerScore(SampleOutcome.FAILED, note=prediction.error_reason or NO_GRADE)
     return SampleScore(
         task=task.name,
         model=prediction.model,

@@ -14,7 +14,7 @@ from evaluator.records import ExpectedAnswer, TaskKind, Truth
 from evaluator.scoring import score
 from hooke.errors import InvalidRequestError
 from hooke.types import SampleOutcome
-from tests.unit.evaluator.scored import prediction_of, sample_of, task_of
+from tests.unit.evaluator.scored import prediction_of, rows_of, sample_of, summarise, task_of
 
 THINKING = [{"after": "</think>"}]
 FINAL = [{"match": r"^Answer:\s*(.+)$"}]
@@ -100,6 +100,30 @@ def test_several():
     other = read_as(found, "final")
     assert (other.outcome, other.answer, other.metrics["exact"]) == (SCORED, "4", 1)
     assert kept["readings"]["final"]["details"]["predicted"] == 4
+
+
+# A judge's text that a filter leaves no grade of is in no figure of that filter, but in those of others.
+def test_several_of_a_judge():
+    task = task_of(TaskKind.VQA, filters={"final": THINKING, "first": [{"line": "first"}]})
+    truth = Truth(answer=ExpectedAnswer(AnswerKind.GRADE, ("a fibre",)))
+    texts = ("GRADE: B\n</think>", "GRADE: B\n</think>no", "no</think>\nGRADE: A", "GRADE: D</think>GRADE: D")
+    scores = [
+        score(task, sample_of(truth, number), prediction_of(number, written=text), None)
+        for number, text in enumerate(texts)
+    ]
+    (model,) = summarise(task, "", rows_of(4), {"model": scores}, {}).models
+    (first,) = model.filtered
+    assert (model.outcome_counts["failed"], first.outcome_counts["failed"]) == (2, 2)
+    grades = [
+        next(each for each in estimates if each.name == "grade_mean")
+        for estimates in (model.strict, first.strict, first.answered)
+    ]
+    assert [(each.value, each.n) for each in grades] == [
+        (0.5, 2),
+        (pytest.approx(2 / 3), 2),
+        (pytest.approx(2 / 3), 2),
+    ]
+    assert not any("without an answer" in each.note for each in grades)
 
 
 # What no model wrote is not filtered: numbers of models that see, and tables of answers.
