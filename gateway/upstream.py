@@ -187,6 +187,8 @@ def _options(settings: GatewaySettings, name: str | None) -> list[tuple[str, int
         # gRPC waits up to 2 min between attempts to connect; a service that restarts is back sooner.
         ("grpc.initial_reconnect_backoff_ms", int(_FIRST_PAUSE_S * 1000)),
         ("grpc.max_reconnect_backoff_ms", int(_LAST_PAUSE_S * 1000)),
+        # A container that is made anew has another address; gRPC would ask for it every 30 s at most.
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
         # This is, in spite of its name, how long one attempt may take; 20 s would hold up its first calls.
         ("grpc.min_reconnect_backoff_ms", 5_000),
     ]
