@@ -266,7 +266,8 @@ def _unused_fields(
         unused = {"prompt", "examples"} if issubclass(model, Segmenter | Counter) else set()
         if not model.reads_diameter:
             unused |= {"expected_diameter_px", "expected_diameter_um"}
-        has_masks = issubclass(model, Segmenter) and not issubclass(model, Counter)
+        segments = isinstance(request, inference_service_pb2.SegmentRequest)
+        has_masks = segments or (issubclass(model, Segmenter) and not issubclass(model, Counter))
         if not has_masks and request.mask_format != mask_pb2.MASK_FORMAT_NONE:
             unused.add("mask_format")
     found = []
