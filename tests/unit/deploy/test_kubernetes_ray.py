@@ -6,14 +6,18 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence
+from importlib import metadata
 
 import pytest
 import typer.main
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from evaluator.__main__ import command_line
 from evaluator.settings import EvaluatorSettings
 from runtime.settings import PREFIX, load_settings
 from tests.unit.deploy.manifests import (
+    FOLDER,
     Document,
     Workload,
     build,
@@ -77,6 +81,21 @@ def test_nodes_are_alike(head_and_workers: list[Workload]) -> None:
 # The cluster speaks the version of Ray that is installed with Hooke.
 def test_version(job: Document) -> None:
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == pins("base.txt")["ray"]
+
+
+# The image has what KubeRay speaks to, which Ray has with its extra `default` alone, in versions that are
+# pinned.
+def test_image_answers_the_operator() -> None:
+    dockerfile = (FOLDER / "examples" / "ray" / "Dockerfile").read_text()
+    assert '"ray[default]"' in dockerfile
+    base, beside = pins("base.txt"), pins("ray.txt")
+    assert all(f"--constraint constraints/{name}" in dockerfile for name in ("base.txt", "ray.txt"))
+    assert not base.keys() & beside.keys()
+    needed = [Requirement(text) for text in metadata.requires("ray") or []]
+    needed = [one for one in needed if one.marker and one.marker.evaluate({"extra": "default"})]
+    assert "aiohttp" in {one.name for one in needed}
+    for one in needed:
+        assert one.specifier.contains({**base, **beside}[canonicalize_name(one.name)], prereleases=True), one
 
 
 # The command is one that the evaluator understands, on Ray, and its variables are settings that it reads.
