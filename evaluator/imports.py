@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,7 @@ from evaluator.datasets.truths import read_labels
 from evaluator.records import Prediction, Sample, TaskKind
 from evaluator.suites import TaskSpec
 from evaluator.task_parts import ImportSpec
+from evaluator.threads import on
 from hooke.errors import FieldViolation, HookeError, InvalidRequestError
 from hooke.types import SampleOutcome
 
@@ -129,17 +131,19 @@ class ImportedAsker:
     Args:
         imported: the predictions.
         identity: what the table must be; None: whatever it is.
+        threads: for reading.
 
     Raises:
         ModelChangedError: the table is not the one that the run began with.
     """
 
-    def __init__(self, imported: Imported, identity: Identity | None) -> None:
+    def __init__(self, imported: Imported, identity: Identity | None, threads: Executor) -> None:
         now = Identity(f"table {imported.digest[:16]}", None)
         if identity is not None and identity != now:
             raise ModelChangedError(imported.spec.model, identity, now)
         self._imported = imported
         self._identity = now
+        self._threads = threads
 
     @property
     def stopped(self) -> bool:
@@ -148,6 +152,9 @@ class ImportedAsker:
 
     async def ask(self, question: Question, sample: Sample, attempt: int) -> Answer:
         """Look the answer up."""
+        return await on(self._threads, self._look_up, question, sample, attempt)
+
+    def _look_up(self, question: Question, sample: Sample, attempt: int) -> Answer:
         answer = self._imported.answer_of(sample)
         blank = Prediction(
             task=question.spec.name,

@@ -225,7 +225,8 @@ class Runner:
             for model in task.models:
                 asker: Answering = askers.get(model, Silence())
                 if model in tables and prepared.run.spec.asks_models:
-                    asker = ImportedAsker(tables[model], await self._identity(task, model, of_task=True))
+                    earlier = await self._identity(task, model, of_task=True)
+                    asker = ImportedAsker(tables[model], earlier, self._threads)
                 lanes += [
                     Lane(
                         task,

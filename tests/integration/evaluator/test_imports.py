@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import tifffile
 
 from deploy.local import free_port
+from evaluator.answering import Question
+from evaluator.imports import ImportedAsker, read_imported
+from evaluator.records import Sample, Truth
 from evaluator.report import read_json
+from evaluator.suites import load_suite
 from evaluator.summaries import ModelSummary, RunSummary
 from hooke.types import EvaluationState, SampleOutcome
 from tests.integration.evaluator.lab import Model, address_of, evaluating, model_service
@@ -32,6 +39,9 @@ PUBLISHED = {
     ("particle-counting", "sam-automated"): (25, "10.72", "18.6", "7.8", "-1.3"),
     ("particle-counting", "gemini"): (25, "7.88", "15.0", "6.8", "-0.53"),
 }
+
+
+WAIT_S = 10
 
 
 def summary_of(report: RunSummary, task: str, model: str) -> ModelSummary:
@@ -169,3 +179,29 @@ async def test_masks_that_do_not_fit(tmp_path: Path) -> None:
         assert evaluation.state is EvaluationState.SUCCEEDED, evaluation.state_message
         results = await lab.results(evaluation, model="expert")
         assert {result.outcome for result in results} == {SampleOutcome.UNPARSED}
+
+
+# An answer is read from its table on a thread: however slow the disk is, everything else goes on.
+async def test_reading_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / "truth.jsonl").write_text('{"name": "a", "cells": 4}\n')
+    (tmp_path / "counts.csv").write_text("name,cells\na,5\n")
+    (task,) = load_suite(
+        """
+name: mine
+tasks:
+  - name: cells
+    kind: counting
+    dataset: {loader: table, table: truth.jsonl, row: name, truth: cells}
+    imported: [{model: expert, table: counts.csv, sample: name, answer: cells}]
+"""
+    ).tasks
+    (table,) = read_imported(task, tmp_path)
+    slow = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(slow.wait, WAIT_S)
+        asker = ImportedAsker(table, None, threads)
+        asked = asyncio.create_task(asker.ask(Question(task, "expert"), Sample("0", b"", Truth(), "a"), 1))
+        await asyncio.sleep(0)
+        assert not asked.done()
+        slow.set()
+        assert (await asked).prediction.count == 5
