@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Literal, Self
 
 import regex
-from jinja2 import TemplateSyntaxError
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,6 +15,13 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Words = Annotated[str, Field(max_length=4000)]
 QUESTION_VERSIONS = ("paper", "v1")
 """Of the templates in `evaluator.wording`, for questions in words."""
+_IN_TEMPLATES = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.List, nodes.Tuple),
+    *(nodes.Getattr, nodes.Getitem, nodes.Filter, nodes.Test, nodes.Concat, nodes.Add, nodes.Sub),
+    *(nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.For),
+)
+"""What a template of a suite may be made of: nothing that takes time or memory without bound."""
+_TEMPLATE_FILTERS = frozenset({"capitalize", "length", "lower", "title", "trim", "upper"})
 MOST_TIMES = 1000
 """What the counts in a regular expression may multiply to: each is compiled as so many copies."""
 _COUNT = re.compile(r"\{([0-9]+)")
@@ -31,7 +38,8 @@ class PromptSpec(BaseModel):
         context: what else the model should know, in whole sentences.
         answer_mode: "generation" or "likelihood"; None: the model's service decides.
         template: for questions in words only, a Jinja2 template instead of one that comes along; it knows
-            question, options (pairs of a letter and an option), kind, context, modality and object_name.
+            question, options (pairs of a letter and an option), kind, context, modality and object_name. It
+            may have conditions, one loop over options at a time, and filters without arguments.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,10 +55,26 @@ class PromptSpec(BaseModel):
     @classmethod
     def _check_template(cls, text: str) -> str:
         try:
-            SandboxedEnvironment().parse(text)
+            template = SandboxedEnvironment().parse(text)
         except TemplateSyntaxError as error:
             raise ValueError(f"line {error.lineno}: {error.message}") from error
+        for node in template.find_all(nodes.Node):
+            if not _is_bounded(node):
+                raise ValueError(
+                    f"line {node.lineno}: {type(node).__name__.lower()} is not for templates of questions: "
+                    "they have conditions, one loop over options at a time, and the filters "
+                    + ", ".join(sorted(_TEMPLATE_FILTERS))
+                )
         return text
+
+
+def _is_bounded(node: nodes.Node) -> bool:
+    """Whether a part of a template takes no more time and memory than its length and its values say."""
+    if isinstance(node, nodes.Filter):
+        return node.name in _TEMPLATE_FILTERS and not (node.args or node.kwargs)
+    if isinstance(node, nodes.For):
+        return node.iter == nodes.Name("options", "load") and node.find(nodes.For) is None
+    return isinstance(node, _IN_TEMPLATES)
 
 
 class ImportSpec(BaseModel):

@@ -12,7 +12,8 @@ from evaluator.datasets import Dataset, open_dataset
 from evaluator.metrics.answers import AnswerKind
 from evaluator.records import TaskKind
 from evaluator.suites import TaskSpec, builtin_suite, load_suite
-from evaluator.wording import put_into_words
+from evaluator.task_parts import PromptSpec
+from evaluator.wording import TEMPLATES, put_into_words
 from hooke.errors import InvalidRequestError
 from tests.unit.evaluator.datasets import builders
 
@@ -76,11 +77,19 @@ def test_words(dataset: Dataset) -> None:
     )
 
 
-# Templates and versions that cannot work are refused with the suite.
+# Templates and versions that cannot work, or take time or memory without bound, are refused with the suite.
 @pytest.mark.parametrize(
     ("prompt", "told"),
     [
         ('prompt: {template: "{% if %}"}', "line 1"),
+        ("prompt: {template: '{% for i in range(99999) %}{{ i }}{% endfor %}'}", "line 1: for is not"),
+        (
+            "prompt: {template: '{% for a in options %}{% for b in options %}{% endfor %}{% endfor %}'}",
+            "one loop over options at a time",
+        ),
+        ("prompt: {template: '{{ question * 999999999 }}'}", "mul is not"),
+        ("prompt: {template: '{{ question | center(999999999) }}'}", "filter is not"),
+        ("prompt: {template: '{% set q = question ~ question %}{{ q }}'}", "assign is not"),
         ("prompt: {version: v9}", "one of paper, v1"),
         ("prompt: {answer_mode: likelihood}", "answered in words"),
     ],
@@ -88,6 +97,12 @@ def test_words(dataset: Dataset) -> None:
 def test_faults_of_a_prompt(prompt: str, told: str) -> None:
     with pytest.raises(InvalidRequestError, match=told):
         load_suite(SUITE.replace("PROMPT", prompt))
+
+
+# What comes along is written in the same language, so nobody needs more.
+@pytest.mark.parametrize("template", TEMPLATES.values())
+def test_templates_that_come_along(template: str) -> None:
+    assert PromptSpec(template=template).template == template
 
 
 def task_of(suite: str, name: str) -> TaskSpec:
