@@ -168,6 +168,7 @@ class Service(_Strict):
 
     # How a container is confined and kept: nothing of it is for a process of this machine.
     restart: str = "no"
+    logging: Mapping[str, Any] = {}
     user: str = ""
     read_only: bool = False
     tmpfs: tuple[str, ...] = ()

@@ -71,11 +71,12 @@ def test_containers_are_confined(name: str) -> None:
     assert not any("docker.sock" in volume for volume in service.get("volumes", ()))
 
 
-# Every container is bounded: cores, memory, processes.
+# Every container is bounded: cores, memory, processes, and what its log takes of the disk.
 @each_service
 def test_containers_are_bounded(name: str) -> None:
     limits = SERVICES[name]["deploy"]["resources"]["limits"]
     assert limits.keys() == {"cpus", "memory", "pids"}
+    assert SERVICES[name]["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
 # Memory is that of the manifests for Kubernetes: what the settings let a server hold is tested there.
