@@ -104,7 +104,8 @@ class Device(_Strict):
     """A kind of accelerator that the container is to see; local processes see all that the machine has."""
 
     driver: Literal["nvidia"]
-    count: Annotated[int, Field(ge=1)]
+    count: Annotated[int, Field(ge=1)] | None = None
+    device_ids: tuple[str, ...] = ()
     capabilities: tuple[Literal["gpu"], ...]
 
 

@@ -35,6 +35,15 @@ def test_repository_topology() -> None:
     assert topology.services["gateway"].ports[0].host == "127.0.0.1"
 
 
+# One GPU of several can be named, as Docker wants it; a local process sees all of them.
+def test_one_of_several_gpus(document: dict[str, Any], tmp_path: Path) -> None:
+    device = document["services"]["sam"]["deploy"]["resources"]["reservations"]["devices"][0]
+    del device["count"]
+    device["device_ids"] = ["1"]
+    (found,) = read(document, tmp_path).services["sam"].deploy.resources.reservations.devices
+    assert found.device_ids == ("1",)
+
+
 # A profile that no service has is a mistake, and those that there are are said.
 def test_unknown_profile() -> None:
     with pytest.raises(ComposeError, match=r"no profile gpus; there are .*gpu"):
