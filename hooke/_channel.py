@@ -217,6 +217,8 @@ def channel_options(address: str, *, retries: bool = True) -> list[tuple[str, An
         ("grpc.keepalive_permit_without_calls", 1),
         # gRPC waits up to 2 min between attempts to connect; a server that restarts is back sooner.
         ("grpc.max_reconnect_backoff_ms", 5_000),
+        # One whose container was made anew has another address; gRPC would ask for it every 30 s at most.
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ]
 
 
