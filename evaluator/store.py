@@ -264,7 +264,8 @@ class RunStore(RunReader):
             .where(PREDICTIONS.c.task.in_(numbers.values()))
             .order_by(PREDICTIONS.c.offset)
         )
-        self._writer.execute(None, lambda _connection: self._writer.journal(evaluation_id) and None).result()
+        write = functools.partial(self._writer.execute, evaluation_id)  # nothing, once another has claimed it
+        write(lambda _connection: self._writer.journal(evaluation_id) and None).result()
         end, lacking, known = 0, [], next(indexed, None)
         for line in read_lines(self.folder(evaluation_id)):
             whole = line.offset + line.length
@@ -280,21 +281,14 @@ class RunStore(RunReader):
             if located is not None and located.task_digest in numbers:
                 lacking.append(prediction_row(numbers[located.task_digest], located))
             if len(lacking) == _ROWS_AT_ONCE:
-                self._recover(lacking)
+                write(functools.partial(_recover, lacking)).result()
                 lacking = []
         if known is not None:
             indexed.close()
             return False
-        self._recover(lacking)
-        self._writer.execute(None, lambda _connection: self._writer.journal(evaluation_id).cut(end)).result()
+        write(functools.partial(_recover, lacking)).result()
+        write(lambda _connection: self._writer.journal(evaluation_id).cut(end)).result()
         return True
-
-    def _recover(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        def statement(connection: Connection) -> None:
-            for text in recovering(connection.dialect) if rows else ():
-                connection.exec_driver_sql(text, rows)
-
-        self._writer.execute(None, statement).result()
 
     def _index_anew(self, evaluation_id: str) -> None:
         """Make the whole index of a run again."""
@@ -308,9 +302,9 @@ class RunStore(RunReader):
             same = and_(*(PREDICTIONS.c[name] == SCORES.c[name] for name in (*KEY, "offset")))
             connection.execute(delete(SCORES).where(SCORES.c.task.in_(tasks), ~exists().where(same)))
 
-        self._writer.execute(None, forget).result()
+        self._writer.execute(evaluation_id, forget).result()
         self._index(evaluation_id)
-        self._writer.execute(None, tidy).result()
+        self._writer.execute(evaluation_id, tidy).result()
 
     def _index_all(self) -> None:
         """Fill from the journals what the database could not say before it was brought up to date."""
@@ -319,6 +313,12 @@ class RunStore(RunReader):
                 self._index_anew(evaluation_id)
                 self.release(evaluation_id).result()
         database.filled(self.queries.engine)
+
+
+def _recover(rows: Sequence[Mapping[str, Any]], connection: Connection) -> None:
+    """Put lines of a journal into the index."""
+    for text in recovering(connection.dialect) if rows else ():
+        connection.exec_driver_sql(text, rows)
 
 
 def _tasks_ever(evaluation_id: str) -> Select[tuple[str, int]]:

@@ -14,7 +14,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from evaluator import database
+from evaluator import store as store_module
 from evaluator.claims import RunTakenError
+from evaluator.journal import Line
 from evaluator.runs import RunSpec
 from evaluator.store import RunStore
 from hooke.types import EvaluationState, SampleOutcome
@@ -159,3 +161,27 @@ def test_lost_run(postgres_url: SecretStr, store: RunStore, other: RunStore) -> 
     assert (store.folder(RUN) / "predictions.jsonl").read_bytes() == journal
     other.give_back(RUN).result(WAIT_S)
     store.add_prediction(opened(store), answer("s2"), None).result(WAIT_S)
+
+
+# Nor is anything cut off a journal by who loses its run while taking it up, however late that is noticed.
+def test_lost_while_it_is_taken_up(
+    postgres_url: SecretStr, store: RunStore, other: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add_prediction(opened(store), answer("s1"), None).result(WAIT_S)
+    store.release(RUN).result(WAIT_S)
+    read_lines = store_module.read_lines
+
+    def meanwhile(folder: Path) -> Iterator[Line]:
+        yield from read_lines(folder)
+        monkeypatch.setattr(store_module, "read_lines", read_lines)
+        break_connections(postgres_url)
+        assert other.claim(RUN).result(WAIT_S)
+        other.add_prediction(opened(other), answer("s2"), None).result(WAIT_S)
+
+    monkeypatch.setattr(store_module, "read_lines", meanwhile)
+    with pytest.raises(RunTakenError):
+        store.open(RUN, PLAN.models, [PLAN]).result(WAIT_S)
+    assert [line.content["sample_id"] for line in read_lines(store.folder(RUN)) if line.content] == [
+        "s1",
+        "s2",
+    ]
