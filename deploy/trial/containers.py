@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -225,7 +226,9 @@ def call(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str
     Raises:
         TrialError: `check` is True and it failed; the message is what it said.
     """
-    done = subprocess.run(("podman", *arguments), capture_output=True, text=True, check=False)
+    # The monitor of a container notes in the folder where it was started that memory ran out.
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(("podman", *arguments), cwd=folder, capture_output=True, text=True, check=False)
     if check and done.returncode != 0:
         raise TrialError(f"podman {arguments[0]} failed:\n{done.stderr.strip()}")
     return done
