@@ -45,13 +45,18 @@ NO_GRADE = "JUDGE_GAVE_NO_GRADE"
 GRADES: Mapping[str, float] = {"A": 1.0, "B": 2 / 3, "C": 1 / 3, "D": 0.0}
 
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
+_MARKS = re.compile(r"<{3,}|>{3,}")
 _LAST_LINE = re.compile(r"[\W_]*grade[\W_]*:[\W_]*(?P<letter>[a-d])[\W_]*", re.IGNORECASE)
 
 
 def put_to_judge(version: str, question: str, reference: str, answer: str) -> str:
-    """The words that a judge is asked in; KeyError: there is no such version."""
+    """The words that a judge is asked in; KeyError: there is no such version.
+
+    Marks within the answer are spaced out: it ends where the rubric says, not where its writer does.
+    """
     template = _ENVIRONMENT.from_string(RUBRICS[version])
-    return template.render(question=question, reference=reference, answer=answer).strip()
+    quoted = _MARKS.sub(lambda mark: " ".join(mark[0]), answer)
+    return template.render(question=question, reference=reference, answer=quoted).strip()
 
 
 def score_grade(text: str, finish: FinishReason = STOP) -> AnswerScore:
