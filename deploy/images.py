@@ -17,7 +17,7 @@ from deploy.compose import ComposeError, Service, read_topology
 from deploy.supervisor import COMPOSE_FILE
 
 ROOT = COMPOSE_FILE.parent
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 console = Console()
 
 

@@ -168,7 +168,7 @@ def _foreign(code: grpc.StatusCode, details: str, address: str, request_id: str 
         case grpc.StatusCode.UNAVAILABLE:
             message = (
                 f"No answer from {where}{said}. Is a Hooke server running there? "
-                "`hooke doctor` checks the address."
+                "`make up` in a checkout starts one, `hooke doctor` checks the address."
             )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             message = f"{where} did not answer before the deadline{said}. A longer `timeout_s` may help."

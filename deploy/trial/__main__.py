@@ -45,7 +45,7 @@ from deploy.trial import steps
 from deploy.trial.containers import Podman, TrialError, require_podman
 from deploy.trial.steps import Row
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 progress = Console(stderr=True)
 
 

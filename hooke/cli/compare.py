@@ -129,6 +129,10 @@ def _tables(found: Mapping[str, Any]) -> Iterator[Table]:
     """Yield the headline metrics, then all metrics of each task and model, then what was not the same."""
     title = f"{found['first']['evaluation_id']} (first) and {found['second']['evaluation_id']} (second)"
     table = _table(title, "Task", "Model", "Metric", "So")
+    table.caption = (
+        "First and Second are of the whole runs, Difference and p of the n samples that both have."
+    )
+    table.caption_justify = "left"
     for each in found["contrasts"]:
         told = _VERDICTS[each["verdict"]] if each["shared_count"] else "not the same samples"
         table.add_row(

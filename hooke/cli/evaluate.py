@@ -132,7 +132,7 @@ def evaluate(
       hooke evaluate demo
       hooke evaluate suite.yaml --data /data/dsb2018 --model classical --limit 100
       hooke evaluate demo --new --out report
-      hooke evaluate demo --fail-under seg_accuracy@0.5=0.7 --fail-over counting/classical/mae=2
+      hooke evaluate demo --fail-under seg_accuracy@0.5=0.7 --fail-over cell-counting/classical/mae=2
       hooke evaluate demo --model gemini --dry-run
       hooke evaluate demo --model gemini --max-cost-usd 2 --per-minute gemini=15
       hooke evaluate demo --model gemini --model sam --add-to eval-3f2a

@@ -130,9 +130,9 @@ def sum_of(estimates: Sequence[TaskEstimate]) -> str:
     """The whole in a sentence."""
     calls = sum(each.call_count for each in estimates)
     costs = [each.cost_micro_usd for each in estimates]
-    known = sum(cost for cost in costs if cost is not None) / 1e6
-    unknown = sum(cost is None for cost in costs)
-    told = f"${known:,.4f}" + (
-        f" and what {unknown} of {len(costs)} cost, which is unknown" if unknown else ""
-    )
-    return f"{calls:,} calls would be made, for {told}."
+    known = [cost for cost in costs if cost is not None]
+    told = f"{calls:,} calls would be made" + (f", for ${sum(known) / 1e6:,.4f}" if known else "")
+    if len(known) == len(costs):
+        return f"{told}."
+    rows = f"of {len(costs) - len(known)} of the {len(costs)} rows " if known else ""
+    return f"{told}; the cost {rows}is unknown until a few samples were asked, as with --limit 5."

@@ -95,7 +95,17 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
     """Yield a leaderboard for each task: the headline metric with its interval, and the coverage."""
     for task in report["tasks"]:
         headline = task["headline"]
-        table = Table(title=Text(f"{task['task']}: {task['sample_count']} samples"), title_justify="left")
+        tuned = [
+            f"{model['model']}: {model['tuned_count']} answers left out, tuned on"
+            for model in task["models"]
+            if model.get("tuned_count")
+        ]
+        table = Table(
+            title=Text(f"{task['task']}: {task['sample_count']} samples"),
+            title_justify="left",
+            caption=Text("\n".join(tuned)) if tuned else None,
+            caption_justify="left",
+        )
         table.add_column("Model")
         for title in (f"{headline}, strict", "answered only", "Coverage", "Failed", "p50"):
             table.add_column(title, justify="right")

@@ -152,7 +152,7 @@ def describe(error: HookeError | OSError) -> str:
     parts = [part for fault in error.violations for part in re.split(r"[.\[\]]", fault.field)]
     keys = dict.fromkeys([str(error.reason), *parts])
     hints = [_HINTS[key] for key in keys if key in _HINTS]
-    return " ".join([text if text.endswith((".", ")", "?")) else f"{text}.", *hints])
+    return " ".join([text if text.endswith((".", "?")) else f"{text}.", *hints])
 
 
 def error_document(error: HookeError | OSError) -> dict[str, Any]:

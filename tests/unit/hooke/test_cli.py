@@ -22,7 +22,7 @@ from tests.unit.hooke.command_line import Hooke, write_image
 from tests.unit.hooke.lab import LABELS, Lab
 
 
-def report_archive(**files: str) -> bytes:
+def report_archive(tuned_count: int = 0, **files: str) -> bytes:
     """A report as the evaluator sends it."""
     estimate = {"name": "seg_accuracy@0.5", "value": 0.8125, "low": 0.75, "high": 0.875}
     model = {
@@ -32,6 +32,7 @@ def report_archive(**files: str) -> bytes:
         "strict": [estimate],
         "answered": [{**estimate, "value": None}],
         "latency_p50_s": 0.25,
+        "tuned_count": tuned_count,
     }
     task = {"task": "nuclei", "headline": "seg_accuracy@0.5", "sample_count": 4, "models": [model]}
     content = {"index.html": "<html>", "report.json": json.dumps({"format_version": 1, "tasks": [task]})}
@@ -401,6 +402,14 @@ def test_evaluate_without_report(hooke: Hooke, lab: Lab) -> None:
     assert done.document["index_html"] is None
 
 
+# Answers that a model was tuned on count in no figure, and the table says how many they were.
+def test_evaluate_tuned(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive(tuned_count=2)
+    assert "m0: 2 answers left out, tuned on" in hooke("evaluate", "demo").out
+    lab.report = report_archive()
+    assert "tuned on" not in hooke("evaluate", "demo", "--new").out
+
+
 # A folder that the evaluator does not see is refused with what to do about it.
 def test_evaluate_foreign_folder(hooke: Hooke, lab: Lab) -> None:
     fault = errors.FieldViolation("data_dir", "no such folder")
@@ -411,7 +420,7 @@ def test_evaluate_foreign_folder(hooke: Hooke, lab: Lab) -> None:
     assert done.code == 1
     assert done.err.count("\n") == 1
     assert "no such folder" in done.err
-    assert "same path" in done.err
+    assert "no such folder. The evaluator must see the folder of --data at the same path" in done.err
     assert done.document["error"]["violations"] == [{"field": "data_dir", "description": "no such folder"}]
 
 
@@ -426,7 +435,7 @@ def test_evaluate_dry_run(hooke: Hooke, lab: Lab) -> None:
     first, second = (line for line in done.out.splitlines() if " m0 " in line or " m1 " in line)
     assert all(word in first for word in ("1,000", "900", "4,500", "none", "$1.2300", "1.0 to 10.0"))
     assert second.count("unknown") == 4
-    assert "1,900 calls would be made, for $1.2300 and what 1 of 2 cost, which is unknown." in done.err
+    assert "1,900 calls would be made, for $1.2300; the cost of 1 of the 2 rows is unknown" in done.err
 
 
 # Limits travel as what they say; what is not of their form is refused with the name of the option.

@@ -136,6 +136,7 @@ def test_compare_folders(hooke: Hooke, lab: Lab, runs: tuple[Path, Path], tmp_pa
     assert "before (first) and after (second)" in done.out
     assert "second is better" in done.out
     assert "-4" in done.out
+    assert "Difference and p of the n samples that both have" in " ".join(done.out.split())
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert lab.seen == []
     document = hooke("report", "compare", *map(str, runs), "--json").document
