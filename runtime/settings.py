@@ -106,18 +106,21 @@ class ModelServerSettings(ServerSettings):
     """Largest image file, in bytes."""
 
 
-_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
-"""Where a container sees its own limit: microseconds of CPU in each period of so many microseconds."""
+_CGROUP = Path("/sys/fs/cgroup")
+_QUOTA_FILES = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
+"""Where a container sees its limit, by cgroups of version 2 or 1: microseconds of CPU, and in how many."""
 
 
 def usable_cores() -> int:
     """Cores that this process may use: of the machine, or of its container where that is limited to fewer."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    try:
-        quota, period = _QUOTA_FILE.read_text(encoding="ascii").split()
-    except OSError:  # no container, or no Linux
-        return cores
-    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
+    for names in _QUOTA_FILES:
+        try:
+            quota, period = " ".join((_CGROUP / name).read_text(encoding="ascii") for name in names).split()
+        except OSError:  # the other version, no container, or no Linux
+            continue
+        return cores if quota in {"max", "-1"} else min(cores, math.ceil(int(quota) / int(period)))
+    return cores
 
 
 class TorchServerSettings(ModelServerSettings):

@@ -39,15 +39,26 @@ def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("quota", "cores"), [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("9900000 100000", 8)]
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000"}, 8),
+        ({"cpu.max": "200000 100000"}, 2),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "9900000 100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "50000"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "9900000", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ({"cpu/cpu.shares": "1024"}, 8),
+    ],
 )
 def test_a_container_uses_no_more_than_its_limit(
-    quota: str, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A limit of the container counts, as whole cores, beside what the machine has."""
-    (tmp_path / "cpu.max").write_text(f"{quota}\n")
-    monkeypatch.setattr(settings, "_QUOTA_FILE", tmp_path / "cpu.max")
+    """A limit of the container counts, as whole cores, beside what the machine has; by either cgroups."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(settings, "_CGROUP", tmp_path)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert settings.usable_cores() == cores
-    (tmp_path / "cpu.max").unlink()
-    assert settings.usable_cores() == 8
