@@ -323,22 +323,24 @@ def _ending(store: RunStore, prepared: Prepared, control: Control) -> Ending:
     reasons: Counter[str] = Counter()
     for task in tasks:
         reasons += store.failure_reasons(task)
+    left = reasons.total() + total - done
     # What was answered fails only by what a judge says, and that was paid for: it is not asked again.
     reasons[NO_GRADE] += max(0, failed - reasons.total())
     told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common() if count)
     counted = "answers" if any(task.repeats for task in tasks) else "samples"
     messages = [f"{failed} of {total} {counted} failed ({told})."] if failed else []
-    again = "Create the evaluation again with the same request_id to finish it."
+    again = "Create the evaluation again with the same request_id to ask for what is missing:"
+    further = [f"{again} {left} of {total} {counted}."] if left else []
     if control.cancelled:
-        message = f"Cancelled after {done} of {total} {counted}. {again}"
-        return Ending(EvaluationState.CANCELLED, message)
+        messages = [f"Cancelled after {done} of {total} {counted}.", *further]
+        return Ending(EvaluationState.CANCELLED, " ".join(messages))
     if done < total:
         messages += [f"{total - done} of {total} {counted} were not asked.", *control.why_stopped()]
     if not messages:
         return Ending(EvaluationState.SUCCEEDED)
     nothing = done == failed
     state = EvaluationState.FAILED if nothing else EvaluationState.PARTIALLY_SUCCEEDED
-    return Ending(state, " ".join([*messages, again]))
+    return Ending(state, " ".join([*messages, *further]))
 
 
 def innermost(error: BaseException) -> BaseException:

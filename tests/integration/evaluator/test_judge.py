@@ -11,8 +11,10 @@ import pytest
 from evaluator.metrics.grading import RUBRICS
 from evaluator.report import read_json
 from evaluator.report.numbers import find
+from hooke import errors
 from hooke.types import EvaluationState, SampleOutcome
 from runtime.fakes import FakeAnswerer, serving
+from runtime.tasks import AskTask
 from services.openai.model import OpenaiModel
 from tests.fakes.http import Asked, Reply
 from tests.fakes.openai import FakeOpenai, images_of, response
@@ -91,7 +93,7 @@ async def test_a_judge(tmp_path: Path) -> None:
             before = len(provider.asked)
             graded = await lab.run(GRADE, "graded", models=["openai"])
             assert graded.state is EvaluationState.PARTIALLY_SUCCEEDED
-            assert "2 of 6 samples failed (2 JUDGE_GAVE_NO_GRADE)." in graded.state_message
+            assert graded.state_message == "2 of 6 samples failed (2 JUDGE_GAVE_NO_GRADE)."
             assert len(provider.asked) == before + 6
             assert all(images_of(asked) for asked in provider.asked)
             results = await lab.results(graded)
@@ -134,6 +136,33 @@ async def test_what_a_judge_is_asked(tmp_path: Path) -> None:
         assert part in words
     assert "fake-words" not in words
     assert words.endswith("'GRADE: <letter>'.")
+
+
+# The end of a run tells how many answers are missing, which are asked for when it is created again; a text
+# without a grade is there.
+async def test_what_is_asked_again(tmp_path: Path) -> None:
+    def judge(task: AskTask) -> str:
+        words = task.turns[-1].text
+        if "expert on a" in words and fails:
+            raise errors.ImageUnreadableError("cannot read this")
+        return "I would rather not." if "expert on b" in words else "GRADE: A"
+
+    root, fails = data(tmp_path / "data"), False
+    fake = FakeAnswerer(judge)
+    async with (
+        answerer_service(fake) as service,
+        evaluating(address_of(service), tmp_path / "runs", evaluator_data_root=root) as lab,
+    ):
+        await describe(lab, root)
+        fails = True
+        graded = await lab.run(GRADE, "graded")
+        assert "2 of 3 samples failed" in graded.state_message
+        assert "to ask for what is missing: 1 of 3 samples." in graded.state_message
+        fails, before = False, len(fake.asked)
+        again = await lab.run(GRADE, "graded")
+        assert again.evaluation_id == graded.evaluation_id
+        assert len(fake.asked) == before + 1
+        assert again.state_message == "1 of 3 samples failed (1 JUDGE_GAVE_NO_GRADE)."
 
 
 # What is wrong with the file is said before anybody is asked.
