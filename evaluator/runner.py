@@ -143,7 +143,9 @@ class Runner:
             await on(self._threads, open_task, task, data_dir, run.spec.sample_limit) for task in suite.tasks
         ]
         opened = [
-            await on(self._threads, with_tuned, task, chosen[task.spec.name], run.spec, data_dir, self._store)
+            await on(
+                self._threads, with_tuned, task, chosen[task.spec.name], run, data_dir, self._store, control
+            )
             for task in opened
         ]
         plans = [

@@ -5,57 +5,90 @@ They are asked about like all others, so that they can be looked at, and count i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.control import Control
 from evaluator.datasets import Dataset
 from evaluator.datasets.basis import FolderSpec
 from evaluator.datasets.folders import Folder
 from evaluator.datasets.rows import read_table
+from evaluator.pacing import StoppedError
 from evaluator.preparing import OpenTask, suite_of
-from evaluator.runs import RunSpec
+from evaluator.records import Sample, SampleRow
+from evaluator.runs import RunRecord, RunSpec
 from evaluator.store import RunStore
 from evaluator.suites import TaskSpec
 from evaluator.task_parts import TunedSpec
 from hooke.errors import FieldViolation, InvalidRequestError
 
+_ID_LENGTH = 64
+"""Of the id of a sample: hexadecimal digits of SHA-256."""
+_ALONE = -1
+
 
 def with_tuned(
-    opened: OpenTask, models: Sequence[str], spec: RunSpec, data_dir: Path | None, store: RunStore
+    opened: OpenTask,
+    models: Sequence[str],
+    run: RunRecord,
+    data_dir: Path | None,
+    store: RunStore,
+    control: Control,
 ) -> OpenTask:
-    """Find out which samples of a task its models were tuned on; reads every sample, if there may be any.
+    """Find out which samples of a task its models were tuned on.
 
-    What shares a cluster with such a sample, as its patient, is taken to be one: it is not independent of it.
+    Reads every sample that the run does not know yet, if one may be named. What shares a cluster with such a
+    sample, as its patient, is taken to be one: it is not independent of it.
 
     Args:
         opened: the task.
         models: those that take part in it.
-        spec: of the run.
+        run: which has the task.
         data_dir: the folder that the run reads.
-        store: has the evaluations that models were tuned by.
+        store: has what the run knows, and the evaluations that models were tuned by.
+        control: of the run; it may be stopped meanwhile.
 
     Raises:
-        InvalidRequestError: an evaluation or a table is missing, or a model has no other sample left.
+        InvalidRequestError: an evaluation or a table is missing, or a
+            model has no other sample left.
+        StoppedError: the run is to stop.
     """
     task = opened.spec
-    named: dict[str, set[str]] = {}
+    named = []
     for place, tuned in enumerate(task.tuned_on):
-        names = _names(tuned, f"tuned_on[{place}]", task, spec, data_dir, store)
-        for model in tuned.models or models:
-            if model in models:
-                named.setdefault(model, set()).update(names)
+        names = _names(tuned, f"tuned_on[{place}]", task, run.spec, data_dir, store)
+        whose = [model for model in models if model in (tuned.models or models)]
+        if whose:
+            named.append(_Named(names, whose))
     if not named:
         return opened
-    found = _found(opened.dataset, named)
-    for model, sample_ids in found.left_out.items():
-        if sample_ids == found.all_ids:
+    known = (record for record in store.tasks(run.evaluation_id) if record.digest == task.digest)
+    rows = itertools.chain.from_iterable(map(store.iter_samples, known))
+    listed = _listed(opened.dataset, rows, [each.names for each in named], control)
+    left_out = {}
+    for model in dict.fromkeys(model for each in named for model in each.models):
+        found = [hits for each, hits in zip(named, listed.hits, strict=True) if model in each.models]
+        left_out[model] = listed.left_out(np.logical_or.reduce(found))
+        if len(left_out[model]) == len(np.unique(listed.ids)):
             problem = f"{model!r} was tuned on every sample of the task {task.name!r}, or on its cluster"
             raise InvalidRequestError(
                 f"{problem}: nothing is left that its figures could be of",
                 violations=[FieldViolation("suite.tasks", problem)],
             )
-    return replace(opened, tuned=found.left_out)
+    return replace(opened, tuned=left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a part of `tuned_on` calls the samples that these models were tuned on."""
+
+    names: set[str]
+    models: Sequence[str]
 
 
 def _names(
@@ -94,27 +127,56 @@ def _names_of_run(evaluation_id: str, where: str, task: TaskSpec, spec: RunSpec,
     return names
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Model -> the samples that are left out of its figures, and all samples that there are."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listed:
+    """The samples of a dataset in its order.
 
-    left_out: Mapping[str, frozenset[str]]
-    all_ids: frozenset[str]
+    Attributes:
+        ids: their names.
+        clusters: a number for each cluster; -1: the sample has none.
+        hits: for each set of names, which samples are in it.
+    """
+
+    ids: NDArray[np.bytes_]
+    clusters: NDArray[np.int64]
+    hits: Sequence[NDArray[np.bool_]]
+
+    def left_out(self, tuned: NDArray[np.bool_]) -> frozenset[str]:
+        """The ids of these samples, and of those that share a cluster with one."""
+        clusters = np.setdiff1d(self.clusters[tuned], [_ALONE])
+        return frozenset(np.unique(self.ids[tuned | np.isin(self.clusters, clusters)]).astype(str).tolist())
 
 
-def _found(dataset: Dataset, named: Mapping[str, set[str]]) -> _Found:
-    cluster_of: dict[str, str] = {}
-    tuned: dict[str, set[str]] = {model: set() for model in named}
-    for index in range(len(dataset)):
-        sample = dataset.sample(index)
-        cluster = f"sample {sample.sample_id}" if sample.cluster is None else f"cluster {sample.cluster}"
-        cluster_of[sample.sample_id] = cluster
-        called = {sample.sample_id, sample.source, PurePosixPath(sample.source).name}
-        for model, names in named.items():
-            if not called.isdisjoint(names):
-                tuned[model].add(cluster)
-    left_out = {
-        model: frozenset(sample_id for sample_id, cluster in cluster_of.items() if cluster in clusters)
-        for model, clusters in tuned.items()
-    }
-    return _Found(left_out, frozenset(cluster_of))
+def _listed(
+    dataset: Dataset, known: Iterator[SampleRow], named: Sequence[set[str]], control: Control
+) -> _Listed:
+    count = len(dataset)
+    ids = np.empty(count, f"S{_ID_LENGTH}")
+    clusters = np.full(count, _ALONE)
+    hits = [np.zeros(count, np.bool_) for _ in named]
+    numbers: dict[str, int] = {}
+    for place, sample in enumerate(_samples(dataset, known, control)):
+        ids[place] = sample.sample_id
+        if sample.cluster is not None:
+            clusters[place] = numbers.setdefault(sample.cluster, len(numbers))
+        called = {sample.sample_id, *_paths(sample.source)}
+        for hit, names in zip(hits, named, strict=True):
+            hit[place] = not called.isdisjoint(names)
+    return _Listed(ids, clusters, hits)
+
+
+def _samples(dataset: Dataset, known: Iterator[SampleRow], control: Control) -> Iterator[Sample | SampleRow]:
+    """Every sample in the order of the dataset; those that are not known are read."""
+    row = next(known, None)
+    for place in range(len(dataset)):
+        if control.stopping:
+            raise StoppedError
+        if row is not None and row.index == place:
+            yield row
+            row = next(known, None)
+        else:
+            yield dataset.sample(place)
+
+
+def _paths(source: str) -> tuple[str, str]:
+    return source, PurePosixPath(source).name
