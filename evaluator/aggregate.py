@@ -153,7 +153,7 @@ def _summarise_model(task: TaskSpec, model: str, answer_count: int, known: Known
         robustness=robustness_of(task, asked) if task.corruption else None,
         stability=stability_of(task, asked) if several else None,
         within_sample_sd=spread_of(asked) if several and task.kind is TaskKind.COUNTING else None,
-        tuned_count=known.tuned_count,
+        tuned_count=known.tuned_count if task.names_tuned(model) else None,
         filtered=tuple(_filtered(task, name, read) for name, read in known.filtered.items() if len(read)),
     )
 

@@ -150,6 +150,10 @@ class TaskSpec(BaseModel):
         """Answers of a model to each sample; there is one of an imported one."""
         return 1 if any(table.model == model for table in self.imported) else self.repeats
 
+    def names_tuned(self, model: str) -> bool:
+        """True if it names samples that a model was tuned on, whether or not there are any of them."""
+        return any(model in tuned.models or not tuned.models for tuned in self.tuned_on)
+
     @property
     def headline_metric(self) -> str:
         """Name of the metric to look at first."""

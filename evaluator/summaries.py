@@ -151,7 +151,8 @@ class ModelSummary:
         trivial_count: samples where truth and answer are both empty.
         robustness: None where the task has no faults of acquisition.
         tuned_count: answers to samples that parameters of the model were tuned on: they are left out of all
-            that stands here, `sample_count` and `outcome_counts` too, but for times and usage.
+            that stands here, `sample_count` and `outcome_counts` too, but for times and usage. None where
+            the task names none.
         usage: None where it is not known, as before the report is written.
         stability: share of the samples whose answers were all the same; None where each is asked about once.
             The counts and `sample_count` are then of answers.
@@ -174,7 +175,7 @@ class ModelSummary:
     usage: Usage | None = None
     stability: Estimate | None = None
     within_sample_sd: Estimate | None = None
-    tuned_count: int = 0
+    tuned_count: int | None = None
     filtered: tuple[FilteredSummary, ...] = ()
 
     @property

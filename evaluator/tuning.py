@@ -19,7 +19,7 @@ from evaluator.datasets.basis import FolderSpec
 from evaluator.datasets.folders import Folder
 from evaluator.datasets.rows import read_table
 from evaluator.pacing import StoppedError
-from evaluator.preparing import OpenTask, suite_of
+from evaluator.preparing import OpenTask, open_task, suite_of
 from evaluator.records import Sample, SampleRow
 from evaluator.runs import RunRecord, RunSpec
 from evaluator.store import RunStore
@@ -54,22 +54,26 @@ def with_tuned(
         control: of the run; it may be stopped meanwhile.
 
     Raises:
-        InvalidRequestError: an evaluation or a table is missing, or a
+        InvalidRequestError: an evaluation or a table is missing, a table names no sample of the dataset, or a
             model has no other sample left.
         StoppedError: the run is to stop.
     """
     task = opened.spec
     named = []
     for place, tuned in enumerate(task.tuned_on):
-        names = _names(tuned, f"tuned_on[{place}]", task, run.spec, data_dir, store)
+        where = f"tuned_on[{place}]"
+        names = _names(tuned, where, task, run.spec, data_dir, store)
         whose = [model for model in models if model in (tuned.models or models)]
         if whose:
-            named.append(_Named(names, whose))
+            named.append(_Named(tuned, where, names, whose))
     if not named:
         return opened
     known = (record for record in store.tasks(run.evaluation_id) if record.digest == task.digest)
     rows = itertools.chain.from_iterable(map(store.iter_samples, known))
     listed = _listed(opened.dataset, rows, [each.names for each in named], control)
+    for each, hits in zip(named, listed.hits, strict=True):
+        if each.tuned.table and each.names and not hits.any():
+            _check_table(each, opened, run.spec.sample_limit, data_dir, control)
     left_out = {}
     for model in dict.fromkeys(model for each in named for model in each.models):
         found = [hits for each, hits in zip(named, listed.hits, strict=True) if model in each.models]
@@ -85,8 +89,10 @@ def with_tuned(
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a part of `tuned_on` calls the samples that these models were tuned on."""
+    """What a part of `tuned_on`, `where`, calls the samples that these models were tuned on."""
 
+    tuned: TunedSpec
+    where: str
     names: set[str]
     models: Sequence[str]
 
@@ -180,3 +186,36 @@ def _samples(dataset: Dataset, known: Iterator[SampleRow], control: Control) -> 
 
 def _paths(source: str) -> tuple[str, str]:
     return source, PurePosixPath(source).name
+
+
+def _check_table(
+    named: _Named, opened: OpenTask, limit: int | None, data_dir: Path | None, control: Control
+) -> None:
+    """Check that a table that names none of the samples of a task names others of the same dataset."""
+    task, dataset = opened.spec, opened.dataset
+    if limit is not None:
+        dataset = open_task(task, data_dir, None).dataset
+        if _is_named(dataset, named.names, control):
+            return
+    told, there = (
+        ", ".join(f"{name!r:.80}" for name in names)
+        for names in (
+            sorted(named.names)[:2],
+            [dataset.items[place].source for place in range(min(2, len(dataset)))],
+        )
+    )
+    problem = (
+        f"{named.where} of {task.name!r}: the column {named.tuned.sample!r} of {named.tuned.table} names no "
+        f"sample: it has {told}, the dataset {there}"
+    )
+    raise InvalidRequestError(problem, violations=[FieldViolation("suite.tasks", problem)])
+
+
+def _is_named(dataset: Dataset, names: set[str], control: Control) -> bool:
+    """True if a sample has one of these names; samples are read only where one could be an id."""
+    sources = (dataset.items[place].source for place in range(len(dataset)))
+    if any(not names.isdisjoint(_paths(source)) for source in sources):
+        return True
+    if all(len(name) != _ID_LENGTH for name in names):
+        return False
+    return any(sample.sample_id in names for sample in _samples(dataset, iter(()), control))

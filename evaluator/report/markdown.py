@@ -54,7 +54,7 @@ def _task(task: TaskSummary) -> list[str]:
         *(["### Which models differ", COMPARISON_MEANING, _comparisons(task)] if task.comparisons else []),
         *(["### Cost against quality", COST_MEANING, _costs(task)] if has_costs(task) else []),
         *(["### Asked again", REPEATS_MEANING, _stability(task)] if repeated(task) else []),
-        *(plain(left_out(model)) for model in ranked(task) if model.tuned_count),
+        *(plain(left_out(model)) for model in ranked(task) if model.tuned_count is not None),
         *(["### Robustness", plain(robustness.meaning(task)), _robustness(task)] if faults else []),
         "### All metrics",
         _all_metrics(task),

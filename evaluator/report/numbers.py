@@ -143,9 +143,12 @@ def repeated(task: TaskSummary) -> bool:
 
 def left_out(model: ModelSummary) -> str:
     """What the figures of a model leave out, as it was tuned on it."""
+    told = f"{model.model}: tuned on, left out: {number(model.tuned_count)}."
+    if not model.tuned_count:
+        return f"{told} Its parameters were tuned on other samples than these."
     return (
-        f"{model.model}: tuned on, left out: {number(model.tuned_count)}. Its parameters were tuned on these "
-        f"samples, or on others of their clusters; its figures are of the other {number(model.sample_count)}."
+        f"{told} Its parameters were tuned on these samples, or on others of their clusters; its figures are "
+        f"of the other {number(model.sample_count)}."
     )
 
 

@@ -34,6 +34,7 @@ def data(root: Path, count: int = 6) -> Path:
     rows = "".join(f"{i:02}.tif,labels/{i:02}.tif\n" for i in range(count))
     (folder / "expert.csv").write_text(f"image,mask\n{rows}")
     (folder / "tuning.csv").write_text("file\n01.tif\nimages/03.tif\nsomewhere/else.tif\n")
+    (folder / "stray.csv").write_text("file\nc.tif\nb.tif\na.tif\n")
     return root
 
 
@@ -54,7 +55,7 @@ async def test_a_table(tmp_path: Path) -> None:
         evaluation = await lab.run(text)
         assert evaluation.state is EvaluationState.SUCCEEDED, evaluation.state_message
         models = await models_of(lab, evaluation)
-        assert (models["model"].sample_count, models["model"].tuned_count) == (6, 0)
+        assert (models["model"].sample_count, models["model"].tuned_count) == (6, None)
         expert = models["expert"]
         assert (expert.sample_count, expert.tuned_count, expert.coverage) == (4, 2, 1.0)
         assert expert.outcome_counts["scored"] == 4
@@ -120,6 +121,11 @@ async def test_clusters(tmp_path: Path) -> None:
         ("{evaluation: eval-none}", "there is no evaluation 'eval-none'"),
         ("{table: none.csv, sample: image}", "none.csv"),
         ("{table: expert.csv, sample: name}", "no column 'name'"),
+        (
+            "{table: stray.csv, sample: file}",
+            "tuned_on[0] of 'squares': the column 'file' of stray.csv names no sample: it has 'a.tif', "
+            "'b.tif', the dataset 'images/00.tif', 'images/01.tif'",
+        ),
         ("{models: [modle], table: tuning.csv, sample: file}", "tuned_on names 'modle'"),
     ],
 )
@@ -135,6 +141,37 @@ async def test_what_cannot_be_left_out(tmp_path: Path, tuned_on: str, told: str)
         assert not model.asked
 
 
+# Where only some samples of a dataset are asked about, a table may name none of them but must name others, by
+# whichever name. The report says then that nothing was left out.
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_none_of_a_part(tmp_path: Path, by_id: bool) -> None:
+    root = data(tmp_path / "d")
+    (root / "set" / "tuning.csv").write_text("file\n01.tif\n")
+    text = f"{OUTLINES}    tuned_on: [{{table: tuning.csv, sample: file}}]\n"
+    async with (
+        model_service(Model()) as service,
+        evaluating(address_of(service), tmp_path / "r", evaluator_data_root=root) as lab,
+    ):
+        whole = await lab.results(await lab.run(OUTLINES, "whole"))
+        part = await lab.results(await lab.run(OUTLINES, "part", sample_limit=2))
+        others = {result.sample_id for result in whole} - {result.sample_id for result in part}
+        if by_id:
+            (root / "set" / "tuning.csv").write_text("file\n" + "".join(f"{name}\n" for name in others))
+        evaluation = await lab.run(text, "named", sample_limit=2)
+        assert evaluation.state is EvaluationState.SUCCEEDED, evaluation.state_message
+        model = (await models_of(lab, evaluation))["model"]
+        assert (model.sample_count, model.tuned_count) == (2, 0)
+        told = "model: tuned on, left out: 0."
+        assert told in (await lab.client.report(evaluation.evaluation_id, "markdown")).decode()
+        archive = await lab.client.report(evaluation.evaluation_id, "html_zip")
+        with zipfile.ZipFile(io.BytesIO(archive)) as files:
+            assert told in files.read("task1.html").decode()
+        (root / "set" / "tuning.csv").write_text(f"file\n{'0' * 64}\n")
+        refused = await lab.run(text, "stray", sample_limit=2)
+        assert refused.state is EvaluationState.FAILED
+        assert "names no sample" in refused.state_message
+
+
 # Samples may be named later, which asks nothing anew; what is named once stays so, also when metrics are
 # computed again.
 async def test_named_later(tmp_path: Path) -> None:
@@ -145,7 +182,7 @@ async def test_named_later(tmp_path: Path) -> None:
         evaluating(address_of(service), tmp_path / "r", evaluator_data_root=data(tmp_path / "d")) as lab,
     ):
         evaluation = await lab.run(OUTLINES)
-        assert (await models_of(lab, evaluation))["model"].tuned_count == 0
+        assert (await models_of(lab, evaluation))["model"].tuned_count is None
         again = await lab.run(named)
         assert again.evaluation_id == evaluation.evaluation_id
         assert (await models_of(lab, again))["model"].tuned_count == 2
