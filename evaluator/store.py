@@ -26,6 +26,7 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import Connection, Delete, Select, Update, and_, delete, exists, select, update
+from sqlalchemy.exc import OperationalError
 
 from evaluator import database
 from evaluator.claims import RunTakenError
@@ -52,6 +53,8 @@ from hooke.types import EvaluationState
 
 _ROWS_AT_ONCE = 1000
 """Lines of a journal that are indexed together."""
+_READINGS = 3
+"""How often an index is read before a database that breaks each time ends the run."""
 
 
 class RunStore(RunReader):
@@ -187,6 +190,15 @@ class RunStore(RunReader):
                 connection.execute(upsert, rows)
 
         self._writer.execute(None, statement).result()
+        for _ in range(_READINGS - 1):
+            try:
+                return self._indexed(evaluation_id)
+            except OperationalError:  # if the server has gone, a write is done once it is back
+                self._writer.execute(None, lambda _connection: None).result()
+        return self._indexed(evaluation_id)
+
+    def _indexed(self, evaluation_id: str) -> list[TaskRecord]:
+        """Bring the index of a run up to date; may be broken off, and done again."""
         if not self._index(evaluation_id):
             self._index_anew(evaluation_id)
         return self.tasks(evaluation_id)

@@ -146,6 +146,27 @@ def test_broken_connection(postgres_url: SecretStr, store: RunStore, other: RunS
     assert not other.claim(RUN).result(WAIT_S)
 
 
+# Nor does it interrupt who takes up a run: its index is read again.
+def test_broken_while_it_is_taken_up(
+    postgres_url: SecretStr, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        store.add_prediction(opened(store), answer(f"s{number}"), None).result(WAIT_S)
+    store.release(RUN).result(WAIT_S)
+    read_lines = store_module.read_lines
+
+    def meanwhile(folder: Path) -> Iterator[Line]:
+        monkeypatch.setattr(store_module, "read_lines", read_lines)
+        break_connections(postgres_url)
+        yield from read_lines(folder)
+
+    monkeypatch.setattr(store_module, "read_lines", meanwhile)
+    monkeypatch.setattr("evaluator.queries._ROWS_AT_ONCE", 1)
+    task = opened(store)
+    assert store_module.read_lines is read_lines  # it was broken
+    assert set(outcomes_of(store, task)) == {"s0", "s1", "s2"}
+
+
 # A run that another evaluator took while the connection was broken is lost: nothing more is written to it,
 # until it is claimed again.
 def test_lost_run(postgres_url: SecretStr, store: RunStore, other: RunStore) -> None:
