@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Table, and_, bindparam, func, select, tuple_
 
 from evaluator.claims import CLAIMED
 from evaluator.history import History
@@ -150,7 +150,7 @@ class RunReader:
             select(SAMPLES.c.position, P.sample_id, P.outcome, S.code_tag)
             .join_from(SAMPLES, PREDICTIONS, same(SAMPLES, PREDICTIONS, "task", "sample_id"))
             .outerjoin(SCORES, same(PREDICTIONS, SCORES, "task", "sample_id", "model", "repeat"))
-            .where(SAMPLES.c.task == task.number, *_of(PREDICTIONS, task, model, repeat))
+            .where(_from(task, 0), *_of(PREDICTIONS, task, model, repeat))
             .order_by(SAMPLES.c.position)
         )
         for position, sample_id, outcome, code_tag in self.queries.stream(query):
@@ -255,7 +255,7 @@ class RunReader:
         query = (
             select(*SAMPLE_COLUMNS, S.score)
             .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
-            .where(SAMPLES.c.task == task.number, *_of(SCORES, task, model, None), S.repeat < repeats)
+            .where(_from(task, 0), *_of(SCORES, task, model, None), S.repeat < repeats)
             .order_by(SAMPLES.c.position, S.repeat)
         )
         for *sample, score in self.queries.stream(query):
@@ -278,31 +278,32 @@ class RunReader:
             if not samples:
                 return
             rows = [read_sample(sample) for sample in samples]
-            answers = self._answers(task, rows[0].index, rows[-1].index)
+            answers = self._answers(task, [row.sample_id for row in rows])
             for row in rows:
                 yield Results(row, answers.get(row.sample_id, {}))
             after = rows[-1].index
 
     def _answers(
-        self, task: TaskRecord, first: int, last: int
+        self, task: TaskRecord, sample_ids: Sequence[str]
     ) -> Mapping[str, Mapping[str, Sequence[tuple[SampleScore, Prediction]]]]:
-        """Sample id -> model -> scores and predictions, of the samples from one place to another."""
+        """Sample id -> model -> scores and predictions, of some samples.
+
+        They are named one by one and put in order here: for places from one to another, or for an order of
+        repeats, SQLite goes through all scores of a task.
+        """
         found = self.queries.all(
             select(S.score, P.offset, P.length)
-            .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
-            .join(PREDICTIONS, same(SCORES, PREDICTIONS, "task", "sample_id", "model", "repeat"))
-            .where(SAMPLES.c.task == task.number, SAMPLES.c.position.between(first, last))
-            .order_by(S.repeat)
+            .join_from(SCORES, PREDICTIONS, same(SCORES, PREDICTIONS, "task", "sample_id", "model", "repeat"))
+            .where(S.task == task.number, S.sample_id.in_(sample_ids))
         )
+        scores = [read_score(text) for text, _, _ in found]
         places = [(offset, length) for _, offset, length in found]
         predictions = read_predictions(self.folder(task.evaluation_id), places)
         answers: dict[str, dict[str, list[tuple[SampleScore, Prediction]]]] = {}
-        for (text, *_), prediction in zip(found, predictions, strict=True):
-            score = read_score(text)
+        for answer in sorted(zip(scores, predictions, strict=True), key=lambda answer: answer[0].repeat):
+            score, _ = answer
             if score.repeat < task.answers_of(score.model):
-                answers.setdefault(score.sample_id, {}).setdefault(score.model, []).append(
-                    (score, prediction)
-                )
+                answers.setdefault(score.sample_id, {}).setdefault(score.model, []).append(answer)
         return answers
 
     def placed_scores(
@@ -322,15 +323,16 @@ class RunReader:
         query = (
             select(SAMPLES.c.position, S.model, S.repeat, S.score)
             .join_from(SAMPLES, SCORES, same(SAMPLES, SCORES, "task", "sample_id"))
-            .where(SAMPLES.c.task == task.number, S.task == task.number, S.repeat < most)
+            .where(S.task == task.number, S.repeat < most)
             .order_by(SAMPLES.c.position, S.model, S.repeat)
             .limit(limit)
         )
-        if after is not None and after.ordinal == task.ordinal:
+        if after is None or after.ordinal != task.ordinal:
+            query = query.where(_from(task, 0))
+        else:
             place = tuple_(SAMPLES.c.position, S.model, S.repeat)
             later = place > (after.position, after.model, after.repeat)
-            # The first condition says nothing new, but is one that the index understands.
-            query = query.where(SAMPLES.c.position >= after.position, later)
+            query = query.where(_from(task, after.position), later)
         if model:
             query = query.where(S.model == model)
         for position, row_model, repeat, score in self.queries.all(query):
@@ -366,6 +368,15 @@ class RunReader:
             end_time=run.end_time,
             state_message=run.state_message,
         )
+
+
+def _from(task: TaskRecord, position: int) -> ColumnElement[bool]:
+    """Samples of a task from a place on.
+
+    Said even where it is the first place, or follows from what else is asked: it makes SQLite go along the
+    samples in their order instead of putting all scores of the task in order first.
+    """
+    return and_(SAMPLES.c.task == task.number, SAMPLES.c.position >= position)
 
 
 def _of(table: Table, task: TaskRecord, model: str, repeat: int | None) -> list[ColumnElement[bool]]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from evaluator.records import SampleRow
-from evaluator.runs import KnownOutcome, RunSpec, TaskPlan
+from evaluator.runs import KnownOutcome, Place, RunSpec, TaskPlan
 from evaluator.store import RunStore
 from hooke.types import SampleOutcome
 from tests.unit.evaluator.stored import (
@@ -171,3 +172,37 @@ def test_reading_and_writing_at_the_same_time(store: RunStore, stop: bool) -> No
         assert len(list(rows)) == 1499  # it sees what there was when it began
     del rows
     assert len(list(store.iter_samples(task))) == 1501
+
+
+# What is read in parts is found part by part: SQLite neither sorts all scores of a task for each nor goes
+# through them.
+def test_parts_cost_what_they_hold(store: RunStore) -> None:
+    engine = store.queries.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by what the tables hold")
+    task = opened(store)
+    for index in range(3):
+        store.add_sample(task, SampleRow(f"s{index}", index, "file", {}, None), "t")
+        store.add_prediction(task, answer(f"s{index}"), None)
+        store.add_score(task, score(f"s{index}"), TAG).result(WAIT_S)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        asked.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert len(list(store.iter_results(task))) == 3
+        assert len(list(store.iter_answers(task, "classical", 2))) == 3
+        assert len(list(store.iter_outcomes(task, "classical"))) == 3
+        for model in ("", "classical"):
+            for after in (None, Place(task.ordinal, 0, "classical", 0)):
+                assert len(list(store.placed_scores(task, model, after, 2))) == 2
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    selects = [(statement, values) for statement, values in asked if statement.startswith("SELECT")]
+    assert len(selects) >= 8
+    with engine.connect() as connection:
+        for statement, values in selects:
+            plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            assert not any("SCAN" in step or "TEMP" in step or "scores_by" in step for step in plan), plan
