@@ -184,7 +184,7 @@ def _fill(folder: Path, samples: int) -> None:
 
 
 async def _conclude(folder: Path, samples: int) -> None:
-    """Take the run up."""
+    """Take the run up, with the memory of a process of the evaluator."""
     from evaluator.app import EvaluatorApp, limits_of  # noqa: F401, PLC0415
     from evaluator.control import Control  # noqa: PLC0415
     from evaluator.runner import Runner  # noqa: PLC0415
@@ -192,7 +192,9 @@ async def _conclude(folder: Path, samples: int) -> None:
     from evaluator.store import RunStore  # noqa: PLC0415
     from hooke import AsyncClient  # noqa: PLC0415
     from hooke.types import EvaluationState  # noqa: PLC0415
+    from runtime.memory import return_large_memory  # noqa: PLC0415
 
+    return_large_memory()
     settings = EvaluatorSettings(evaluator_gateway="127.0.0.1:1")  # nobody is asked
     store = RunStore(folder / _RUNS)
     client = AsyncClient(settings.evaluator_gateway, retries=False)

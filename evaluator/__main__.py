@@ -7,6 +7,7 @@ import typer
 from evaluator.app import EvaluatorApp
 from evaluator.batch import run
 from evaluator.settings import EvaluatorSettings
+from runtime.memory import return_large_memory
 from runtime.server import main
 
 
@@ -31,7 +32,7 @@ def command_line() -> typer.Typer:
         Settings are environment variables HOOKE_...: docs/settings.md lists them.
         """
         if context.invoked_subcommand is None:
-            main(EvaluatorSettings, serve)
+            main(EvaluatorSettings, serve, memory=return_large_memory)
 
     app.command()(run)
     return app

@@ -188,8 +188,13 @@ async def run(
 SettingsT = TypeVar("SettingsT", bound=ServerSettings)
 
 
-def main(kind: type[SettingsT], serve: Callable[[SettingsT], Awaitable[None]]) -> None:
-    """Be a server process: settings, logs, then `serve` until it returns.
+def main(
+    kind: type[SettingsT],
+    serve: Callable[[SettingsT], Awaitable[None]],
+    *,
+    memory: Callable[[], bool] = keep_freed_memory,
+) -> None:
+    """Be a server process: settings, logs, memory (of `runtime.memory`), then `serve` until it returns.
 
     Exits with 2 where the settings are wrong, with one line for each faulty variable, or where something else
     that it cannot start without is missing.
@@ -197,7 +202,7 @@ def main(kind: type[SettingsT], serve: Callable[[SettingsT], Awaitable[None]]) -
     try:
         settings = load_settings(kind)
         logs.configure(settings)
-        keep_freed_memory()
+        memory()
         asyncio.run(_await(serve(settings)))
     except SettingsError as error:
         sys.stderr.write(f"hooke: {error.heading}\n{error}\n")
