@@ -31,6 +31,7 @@ from hooke.cli.order import order_of
 from hooke.errors import HookeError
 from hooke.types import Evaluation, EvaluationState
 from runtime import logs
+from runtime.memory import return_large_memory
 from runtime.settings import SettingsError, load_settings
 
 _PROGRESS_S = 5.0
@@ -116,6 +117,7 @@ def run(
     try:
         settings = load_settings(EvaluatorSettings)
         logs.configure(settings)
+        return_large_memory()
         with _engine(engine, ray_address, settings, spec) as make:
             evaluation = asyncio.run(carry_out(settings, spec, out, make))
     except (SettingsError, HookeError) as error:
