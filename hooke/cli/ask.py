@@ -12,7 +12,7 @@ import typer
 
 from hooke import AsyncAnswerStream
 from hooke.cli import options, parameters, words
-from hooke.cli.inputs import SUFFIXES, find_images, naming_files
+from hooke.cli.inputs import SUFFIXES, find_images, naming_files, source_of
 from hooke.errors import InvalidRequestError, TaskNotSupportedError
 from hooke.types import AskResult, FinishReason, ModelInfo, ModelState, Task
 
@@ -49,6 +49,7 @@ def ask(
     z_index: options.ZIndex = None,
     project: options.Project = None,
     time_index: options.TimeIndex = None,
+    axes: options.Axes = None,
     address: options.Address = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -76,8 +77,9 @@ def ask(
         async with session.client() as client:
             await client.serving(timeout_s=session.connect_s)
             try:
+                sources = [await source_of(path, axes) for path in paths]
                 async with client.stream_ask(
-                    paths, question, model=model, instructions=instructions, view=view, parameters=own
+                    sources, question, model=model, instructions=instructions, view=view, parameters=own
                 ) as pieces:
                     return await (pieces.result() if session.as_json else _echoed(pieces))
             except TaskNotSupportedError as error:

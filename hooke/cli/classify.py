@@ -12,7 +12,7 @@ from rich.table import Table
 from hooke import AsyncClient
 from hooke.cli import options, parameters, words
 from hooke.cli.batch import failures_of, process, write_rows
-from hooke.cli.inputs import find_images, images_in, naming_files
+from hooke.cli.inputs import find_images, images_in, naming_files, source_of
 from hooke.errors import InvalidRequestError
 from hooke.types import ClassifyResult
 
@@ -46,6 +46,7 @@ def classify(
     z_index: options.ZIndex = None,
     project: options.Project = None,
     time_index: options.TimeIndex = None,
+    axes: options.Axes = None,
     modality: words.Modality = "",
     about: words.Context = "",
     prompt_version: words.PromptVersion = "",
@@ -82,7 +83,7 @@ def classify(
         async def one(client: AsyncClient, path: Path) -> ClassifyResult:
             try:
                 return await client.classify(
-                    path,
+                    await source_of(path, axes),
                     model=model or parameters.name_of(own),
                     labels=classes,
                     examples=contents,

@@ -10,7 +10,7 @@ from rich.table import Table
 from hooke import AsyncClient
 from hooke.cli import options, parameters, words
 from hooke.cli.batch import failures_of, process, write_rows
-from hooke.cli.inputs import find_images
+from hooke.cli.inputs import find_images, source_of
 from hooke.types import CountResult
 
 
@@ -25,6 +25,7 @@ def count(
     z_index: options.ZIndex = None,
     project: options.Project = None,
     time_index: options.TimeIndex = None,
+    axes: options.Axes = None,
     objects: words.Objects = "",
     modality: words.Modality = "",
     about: words.Context = "",
@@ -58,7 +59,7 @@ def count(
 
     async def one(client: AsyncClient, path: Path) -> CountResult:
         return await client.count(
-            path,
+            await source_of(path, axes),
             model=model or parameters.name_of(own),
             expected_diameter_px=diameter_px,
             expected_diameter_um=diameter_um,

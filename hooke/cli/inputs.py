@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import glob
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 import typer
 
 from hooke.errors import FieldViolation, InvalidRequestError
+from hooke.images import ImageSource
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf"})
 """Suffixes, in lower case, by which images are found in a folder."""
@@ -35,12 +37,29 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
+async def source_of(path: Path, axes: str | None) -> ImageSource:
+    """Return what to send of a file: itself, or its pixels where its axes are stated.
+
+    Raises:
+        InvalidRequestError: the axes do not fit the file.
+        HookeError: it cannot be read, see `hooke.codecs.read`.
+        OSError: the same, of the file system.
+    """
+    if axes is None:
+        return path
+    from hooke import codecs  # noqa: PLC0415  (brings the image libraries, which files do without)
+
+    return await asyncio.to_thread(codecs.read, path, axes=axes)
+
+
 def _expand(argument: str) -> list[Path]:
     path = Path(argument).expanduser()
     if path.is_dir():
         images = images_in(path)
         if not images:
-            raise _nothing(f"{argument} holds no image ({', '.join(sorted(SUFFIXES))}).")
+            kinds = ", ".join(sorted(SUFFIXES))
+            below = f"those in folders below it are '{Path(argument, '**', '*.png')}', in quotes"
+            raise _nothing(f"{argument} holds no image ({kinds}); {below}.")
         return images
     if path.exists():
         return [path]

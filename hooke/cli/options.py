@@ -46,6 +46,15 @@ Project = Annotated[
     str | None, typer.Option("--project", metavar="max|mean", help="Bring the planes of a stack together.")
 ]
 TimeIndex = Annotated[int | None, typer.Option("--time", metavar="N", help="Time point of a series, from 0.")]
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        metavar="AXES",
+        parser=str.upper,
+        help="What the pages are, where the files do not say it: ZYX, TYX or CYX.",
+    ),
+]
 CsvFile = Annotated[
     Path | None, typer.Option("--csv", metavar="FILE", help="Write the results as a CSV file, too.")
 ]

@@ -14,8 +14,10 @@ from rich.table import Table
 from hooke import AsyncClient, View
 from hooke.cli import options, parameters, pointing
 from hooke.cli.batch import Outcome, failures_of, process
-from hooke.cli.inputs import find_images, result_names
+from hooke.cli.inputs import find_images, result_names, source_of
 from hooke.types import SegmentResult
+
+_UNITS_UM = (("mm", 1e3), ("µm", 1.0), ("nm", 1e-3))
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")]
 
@@ -57,6 +59,7 @@ def segment(
     z_index: options.ZIndex = None,
     project: options.Project = None,
     time_index: options.TimeIndex = None,
+    axes: options.Axes = None,
     point: pointing.Points = None,
     background_point: pointing.BackgroundPoints = None,
     box: pointing.Boxes = None,
@@ -102,7 +105,7 @@ def segment(
 
     async def one(client: AsyncClient, path: Path) -> Segmented:
         answer = await client.segment(
-            path,
+            await source_of(path, axes),
             model=model or parameters.name_of(own),
             expected_diameter_px=diameter_px,
             expected_diameter_um=diameter_um,
@@ -110,7 +113,7 @@ def segment(
             parameters=own,
             pixel_size=pixel_size,
         )
-        await asyncio.to_thread(_write, path, view, answer, files[path])
+        await asyncio.to_thread(_write, path, axes, view, answer, files[path])
         return Segmented(answer, files[path].labels, files[path].overlay, files[path].objects)
 
     with session.reporting():
@@ -122,13 +125,15 @@ def segment(
         raise typer.Exit(failures_of(session, outcomes))
 
 
-def _write(path: Path, view: View | None, answer: SegmentResult, files: ResultFiles) -> None:
+def _write(
+    path: Path, axes: str | None, view: View | None, answer: SegmentResult, files: ResultFiles
+) -> None:
     from hooke import codecs, masks  # noqa: PLC0415  (bring the image libraries, which `--help` does without)
 
     assert answer.labels is not None, "a label image was asked for"
     masks.write_label_tiff(files.labels, answer.labels, answer.provenance.pixel_size)
     masks.write_csv(files.objects, answer.instances)
-    micrograph = codecs.read(path)
+    micrograph = codecs.read(path, axes=axes)
     labels = answer.labels
     if labels.ndim == 3:
         view, labels = replace(view or View(), z_projection="max"), labels.max(axis=0)
@@ -172,5 +177,11 @@ def _median_diameter(answer: SegmentResult) -> str:
         return "-"
     um = [found.equivalent_diameter_um for found in answer.instances if found.equivalent_diameter_um]
     if um:
-        return f"{statistics.median(um):.3g} µm"
+        return _length(statistics.median(um))
     return f"{statistics.median(found.equivalent_diameter_px for found in answer.instances):.3g} px"
+
+
+def _length(um: float) -> str:
+    """Return a length in the largest unit of which it rounds to one or more; in nanometres below that."""
+    unit, size_um = next((each for each in _UNITS_UM if um >= 0.9995 * each[1]), _UNITS_UM[-1])
+    return f"{um / size_um:.3g} {unit}"

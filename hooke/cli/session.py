@@ -40,6 +40,7 @@ _HINTS: Mapping[str, str] = {
     "timeout_s": "`hooke --timeout SECONDS` sets the deadline.",
     "expected_diameter_um": "Say how large a pixel is with --pixel-size-um, or use --diameter-px.",
     "data_dir": "The evaluator must see the folder of --data at the same path, below its data root.",
+    "axes": "Say what the pages are with --axes, such as ZYX, and what to look at with --z or --project.",
     "view": "Choose what to look at with --channel, --z, --project or --time.",
 }
 """What to do on the command line about an error: by its reason, or by a part of the path that it names."""

@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hooke import AsyncAnswerStream, AsyncClient, errors, wire
 from hooke.errors import HookeError
 from hooke.status import code_of, trailing_metadata_of
-from hooke.v1 import conversation_pb2, provenance_pb2
+from hooke.v1 import conversation_pb2, mask_pb2, provenance_pb2
 from hooke.v1 import evaluation_service_pb2 as evaluation_pb2
 from hooke.v1 import evaluation_service_pb2_grpc as evaluation_grpc
 from hooke.v1 import image_service_pb2 as image_pb2
@@ -91,6 +91,8 @@ class Lab(
     finish_reason: Any = 1
     labels: Any = field(default_factory=LABELS.copy)
     """Of every image."""
+    instances: tuple[mask_pb2.Instance, ...] = ()
+    """That are found in every image."""
     unused: tuple[str, ...] = ()
     """Fields that the models have no use for."""
     whole: bool = True
@@ -133,7 +135,9 @@ class Lab(
         self._need([request.image], context)
         self._wait(context)
         return inference_pb2.SegmentResponse(
-            label_image=wire.label_image_to_proto(self.labels), provenance=self._provenance()
+            label_image=wire.label_image_to_proto(self.labels),
+            instances=self.instances,
+            provenance=self._provenance(),
         )
 
     def Count(self, request, context):
