@@ -10,7 +10,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -143,18 +143,24 @@ def checked_timeout(timeout_s: float) -> float:
 
 
 class Deadline:
-    """The moment at which a piece of work, with all its calls, must be over."""
+    """The moment at which a piece of work, with all its calls, must be over.
 
-    def __init__(self, timeout_s: float) -> None:
-        self._end = time.monotonic() + checked_timeout(timeout_s)
+    Args:
+        timeout_s: seconds until then.
+        clock: tells the seconds.
+    """
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + checked_timeout(timeout_s)
 
     def left_s(self) -> float:
         """Seconds left; just above 0 when it has passed, so that the next call fails with the right code."""
-        return max(self._end - time.monotonic(), 1e-3)
+        return max(self._end - self._clock(), 1e-3)
 
     def passed(self) -> bool:
         """True if nothing is left."""
-        return time.monotonic() >= self._end
+        return self._clock() >= self._end
 
 
 def new_request_id() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ PROBE_S = 1.0
 """Deadline of a call that only asks whether there is a server."""
 CONNECT_S = 10.0
 """Seconds that a client waits for its first connection."""
+AWAY_S = 300.0
+"""Seconds that a server which was heard before may be away while an evaluation is followed."""
 PING = health_pb2.HealthCheckRequest()
 """Request of a call that only asks whether there is a server; any answer says yes."""
 CLOSED = "this client was closed; open another one"
@@ -124,49 +127,77 @@ class Following:
     """When to open the stream of an evaluation, how often again, and when to stop.
 
     Every stream has a deadline; one that only ran out, or that broke off, is opened again: its first message
-    is the present state, so nothing is lost. Once a stream was heard, a server that is away is given some
-    minutes to come back.
+    is the present state, so nothing is lost. Once a stream was heard, a server that is away is given
+    `AWAY_S` to come back.
 
     Args:
         timeout_s: seconds for all of it; None: until the evaluation ends.
         stream_timeout_s: deadline of one stream.
+        lost: is told each time the server goes away, once, by what error that showed.
+        clock: tells the seconds.
     """
 
-    def __init__(self, timeout_s: float | None, stream_timeout_s: float) -> None:
-        self._deadline = None if timeout_s is None else Deadline(timeout_s)
+    def __init__(
+        self,
+        timeout_s: float | None,
+        stream_timeout_s: float,
+        lost: Callable[[HookeError], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._deadline = None if timeout_s is None else Deadline(timeout_s, clock)
         self._stream_timeout_s = stream_timeout_s
+        self._lost = lost
+        self._clock = clock
         self._patience = Patience()
         self._heard = False
         self._heard_ever = False
+        self._away: Deadline | None = None
 
     def next_deadline(self) -> Deadline:
         """Deadline of the stream that is opened now."""
         self._heard = False
-        return Deadline(min(self._stream_timeout_s, self._left_s()))
+        return Deadline(min(self._stream_timeout_s, self._left_s()), self._clock)
 
     def heard(self, response: Any) -> types.Evaluation:
         """Return the evaluation in a message of the stream."""
         self._heard = self._heard_ever = True
-        self._patience = Patience(max_failures=4 * MAX_ATTEMPTS)
+        self._away = None
+        self._patience = Patience(max_failures=20 * MAX_ATTEMPTS)
         return wire.evaluation_from_proto(response.evaluation)
 
     def seconds_after(self, error: HookeError) -> float:
         """Return how long to wait before the next stream. Raises the error where there is to be none."""
         if self._deadline is not None and self._deadline.passed():
             raise error
-        if not isinstance(error, errors.DeadlineExceededError):
-            return min(self._patience.seconds_after(error), self._left_s())
-        if not self._heard_ever:
-            raise error
-        return 0.0 if self._heard else self._patience.seconds_after(errors.UnavailableError(error.message))
+        if isinstance(error, errors.DeadlineExceededError):
+            if not self._heard_ever:
+                raise error
+            if self._heard:
+                return 0.0
+            error = errors.UnavailableError(error.message)
+        seconds = self._patience.seconds_after(error)
+        if self._heard_ever:
+            self._miss(error)
+        return min(seconds, self._left_s())
 
     def seconds_after_end(self) -> float:
         """Return how long to wait after a stream that ended before the evaluation did."""
         early = errors.UnavailableError("the server ended the stream before the evaluation had ended")
         return self.seconds_after(early)
 
+    def _miss(self, error: HookeError) -> None:
+        """Begin to wait for a server that is away. Raises the error where that has lasted too long."""
+        if self._away is None:
+            self._away = Deadline(AWAY_S, self._clock)
+            if self._lost is not None:
+                self._lost(error)
+        elif self._away.passed():
+            raise error
+
     def _left_s(self) -> float:
-        return math.inf if self._deadline is None else self._deadline.left_s()
+        return min(
+            (each.left_s() for each in (self._deadline, self._away) if each is not None), default=math.inf
+        )
 
 
 class KnownImages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
@@ -266,10 +266,14 @@ class AsyncClient:
             token = page.next_token
 
     async def watch_evaluation(
-        self, evaluation_id: str, *, timeout_s: float | None = None
+        self,
+        evaluation_id: str,
+        *,
+        lost: Callable[[HookeError], None] | None = None,
+        timeout_s: float | None = None,
     ) -> AsyncIterator[Evaluation]:
         """As `Client.watch_evaluation`."""
-        following = _steps.Following(timeout_s, self._caller.timeout_s)
+        following = _steps.Following(timeout_s, self._caller.timeout_s, lost)
         while True:
             try:
                 stream = self._caller.stream(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Self
@@ -331,12 +331,19 @@ class Client:
             yield from page.items
             token = page.next_token
 
-    def watch_evaluation(self, evaluation_id: str, *, timeout_s: float | None = None) -> Iterator[Evaluation]:
+    def watch_evaluation(
+        self,
+        evaluation_id: str,
+        *,
+        lost: Callable[[HookeError], None] | None = None,
+        timeout_s: float | None = None,
+    ) -> Iterator[Evaluation]:
         """Yield an evaluation as it is now, and after every change until it has ended.
 
-        Survives a lost connection of a minute or more. `timeout_s` is for all of it; None: until the end.
+        Survives a lost connection of up to five minutes, and calls `lost` once at the begin of each.
+        `timeout_s` is for all of it; None: until the end.
         """
-        following = _steps.Following(timeout_s, self._caller.timeout_s)
+        following = _steps.Following(timeout_s, self._caller.timeout_s, lost)
         while True:
             try:
                 stream = self._caller.stream(

@@ -14,10 +14,11 @@ import typer
 from rich.progress import Progress, TaskID
 
 from hooke import AsyncClient
+from hooke._steps import AWAY_S
 from hooke.cli import gate, limits, options, report
 from hooke.cli.order import Order, order_of, request_id_of
-from hooke.cli.session import ExitCode, Session
-from hooke.errors import InvalidRequestError
+from hooke.cli.session import ExitCode, Session, unreachable
+from hooke.errors import HookeError, InvalidRequestError, UnavailableError
 from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
 
 Suite = Annotated[
@@ -230,6 +231,14 @@ async def _to_the_end(
             f"To stop it: hooke evaluate --cancel {evaluation.evaluation_id}"
         )
         raise
+    except HookeError as error:
+        if not unreachable(error):
+            raise
+        text = (
+            f"{error.message.rstrip('.')}. Evaluation {evaluation.evaluation_id} goes on at the server; "
+            f"to follow it again, run the same command{without_new}"
+        )
+        raise UnavailableError(text, request_id=error.request_id) from error
     passed = await _show(client, session, evaluation, out or _default_folder(evaluation), bounds)
     if evaluation.state is not EvaluationState.SUCCEEDED:
         return evaluation, ExitCode.FAILED
@@ -260,9 +269,17 @@ async def _follow(client: AsyncClient, session: Session, evaluation: Evaluation)
     """Show the progress of every task with every model until the evaluation has ended."""
     latest = evaluation
     said: set[str] = set()
+
+    def lost(_error: HookeError) -> None:
+        session.say(
+            f"The connection to {session.address} is lost; waiting up to {AWAY_S / 60:.0f} minutes for it. "
+            "The evaluation goes on at the server, as soon as that is back.",
+            "bold yellow",
+        )
+
     with session.progress() as progress:
         bars = _Bars(progress, session)
-        async for latest in client.watch_evaluation(evaluation.evaluation_id):
+        async for latest in client.watch_evaluation(evaluation.evaluation_id, lost=lost):
             for line in () if latest.state.ended else latest.state_message.splitlines():
                 if line not in said:
                     said.add(line)

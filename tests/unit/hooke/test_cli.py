@@ -471,6 +471,31 @@ def test_evaluate_limits(hooke: Hooke, lab: Lab) -> None:
         assert (done.code, option in done.err) == (2, True), (option, value, done.err)
 
 
+# A server that goes away in the middle is told of at once; where it stays away, the error says how to go on.
+def test_evaluate_loses_the_server(hooke: Hooke, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hooke._steps.AWAY_S", 0.01)
+    lab.states, lab.held = [2], True
+
+    def go_away() -> None:
+        assert lab.watched.wait(30)
+        lab.failures["WatchEvaluation"].extend([errors.UnavailableError("gone")] * 50)
+        lab.hold.set()
+
+    leaving = threading.Thread(target=go_away)
+    leaving.start()
+    done = hooke("evaluate", "demo", "--new")
+    leaving.join()
+    assert done.code == 3
+    _started, *rest, last = done.err.splitlines()
+    assert [line for line in rest if "is lost" in line] == [
+        f"The connection to {lab.address} is lost; waiting up to 5 minutes for it. "
+        "The evaluation goes on at the server, as soon as that is back."
+    ]
+    assert last.endswith(
+        "Evaluation e0 goes on at the server; to follow it again, run the same command, without --new."
+    )
+
+
 # With --add-to, the evaluation of that id grows; nothing can be added to a new one.
 def test_evaluate_add_to(hooke: Hooke, lab: Lab) -> None:
     lab.report = report_archive()

@@ -16,9 +16,10 @@ import pytest
 from hooke import AsyncClient, ClassicalParameters, Client, PixelSize, View, codecs, errors
 from hooke._carriage import CHUNK_BYTES, INLINE_BYTES
 from hooke._channel import METHODS
-from hooke._steps import CONNECT_S, KnownImages
+from hooke._steps import AWAY_S, CONNECT_S, Following, KnownImages
 from hooke.errors import TABLE, Reason, Retry
 from hooke.types import ClassifyResult, EvaluationState, ReportFormat
+from hooke.v1 import evaluation_service_pb2 as evaluation_pb2
 from tests.unit.hooke.lab import LABELS, Lab
 
 SMALL = b"small image"
@@ -527,6 +528,45 @@ def test_watch_for_a_while(client: Any, lab: Lab) -> None:
     lab.states, lab.held = [2], True
     with pytest.raises(errors.DeadlineExceededError):
         list(client.watch_evaluation("e0", timeout_s=0.3))
+
+
+# Each time the server goes away is told once, however many attempts it takes until it is heard again.
+def test_watch_tells_what_it_loses(client: Any, lab: Lab) -> None:
+    said: list[errors.HookeError] = []
+    lab.states = [2]
+    watching = client.watch_evaluation("e0", lost=said.append)
+    next(watching)
+    for away in (1, 2):
+        lab.failures["WatchEvaluation"].extend([errors.DrainingError("bye", retry_after_s=0.01)] * 3)
+        next(watching)
+        assert len(said) == away
+    lab.states = [4]
+    assert [evaluation.state for evaluation in watching] == [EvaluationState.SUCCEEDED]
+
+
+# A server that was heard may be away for minutes from when it was missed, however it is away.
+@pytest.mark.parametrize(
+    ("error", "waited"),
+    [(errors.DeadlineExceededError("silence"), True), (errors.UnavailableError("refused"), False)],
+)
+def test_watch_waits_for_minutes(error: errors.HookeError, waited: bool) -> None:
+    now, said = [0.0], []
+    following = Following(None, 60.0, said.append, lambda: now[0])
+    following.next_deadline()
+    following.heard(evaluation_pb2.WatchEvaluationResponse())
+    now[0] = 1000.0
+    following.seconds_after(errors.UnavailableError("gone"))
+
+    def follow() -> None:
+        while True:
+            deadline = following.next_deadline()
+            now[0] += deadline.left_s() if waited else 0.0
+            now[0] += following.seconds_after(error)
+
+    with pytest.raises(errors.UnavailableError, match=error.message):
+        follow()
+    assert len(said) == 1
+    assert 1000 + AWAY_S <= now[0] < 1001 + AWAY_S
 
 
 # Leaving a watch in the middle closes the stream at the server.
