@@ -226,9 +226,10 @@ def call(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str
     Raises:
         TrialError: `check` is True and it failed; the message is what it said.
     """
-    # The monitor of a container notes in the folder where it was started that memory ran out.
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(("podman", *arguments), cwd=folder, capture_output=True, text=True, check=False)
+    # The monitor of a container stays in this folder, and notes there that memory ran out.
+    done = subprocess.run(
+        ("podman", *arguments), cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False
+    )
     if check and done.returncode != 0:
         raise TrialError(f"podman {arguments[0]} failed:\n{done.stderr.strip()}")
     return done
