@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 
 from hooke import AsyncClient
-from hooke._steps import AWAY_S
 from hooke.cli import gate, limits, options, report
+from hooke.cli.following import follow
 from hooke.cli.order import Order, order_of, request_id_of
 from hooke.cli.session import ExitCode, Session, unreachable
 from hooke.errors import HookeError, InvalidRequestError, UnavailableError
-from hooke.types import Evaluation, EvaluationState, ReportFormat, TaskProgress
+from hooke.types import Evaluation, EvaluationState, ReportFormat
 
 Suite = Annotated[
     str | None,
@@ -88,8 +86,6 @@ FailOver = Annotated[
     ),
 ]
 
-_SILENCE_S = 60.0
-"""Longest time without a sign of progress where something has happened."""
 _REPORT_TIMEOUT_S = 15 * 60.0
 """A report with a page for each of many samples takes long to pack and to send."""
 
@@ -161,7 +157,7 @@ def evaluate(
     order = replace(order_of(suite, data, model or [], limit), limits=may_take, reuse_answers=not no_cache)
     with session.reporting():
         if dry_run:
-            asyncio.run(_estimate(session, order, new=new, add_to=add_to))
+            asyncio.run(_estimate(session, order, bounds, new=new, add_to=add_to))
             return
         raise typer.Exit(asyncio.run(_evaluate(session, order, out, bounds, new=new, add_to=add_to)))
 
@@ -172,13 +168,21 @@ async def _cancel(session: Session, evaluation_id: str) -> Evaluation:
         return await client.cancel_evaluation(evaluation_id)
 
 
-async def _estimate(session: Session, order: Order, *, new: bool, add_to: str | None) -> None:
+async def _estimate(
+    session: Session, order: Order, bounds: Sequence[gate.Bound], *, new: bool, add_to: str | None
+) -> None:
     async with session.client() as client:
         await client.serving(timeout_s=session.connect_s)
         request_id, _before = await request_id_of(client, order, new=new, add_to=add_to)
         estimates = await client.estimate_evaluation(**order.request(request_id))
     session.show({"estimates": estimates}, limits.table_of(estimates))
     session.say(limits.sum_of(estimates))
+    tasks = [each.task for each in estimates]
+    for bound in gate.without_task(bounds, tasks):  # no fault yet: answers that are imported take no calls
+        session.say(
+            f"{bound.option}: no model is asked about a task {bound.task!r}; {gate.listed(tasks)}.",
+            "bold yellow",
+        )
 
 
 async def _rescore(
@@ -223,7 +227,7 @@ async def _to_the_end(
 ) -> tuple[Evaluation, ExitCode]:
     """Follow an evaluation, and show its report."""
     try:
-        evaluation = await _follow(client, session, evaluation)
+        evaluation = await follow(client, session, evaluation, bounds)
     except asyncio.CancelledError:
         session.say(
             f"Evaluation {evaluation.evaluation_id} goes on without this terminal.\n"
@@ -263,74 +267,6 @@ async def _create(
     else:
         session.say(f"Joined {name}, which is {_words(before.state)}.")
     return evaluation
-
-
-async def _follow(client: AsyncClient, session: Session, evaluation: Evaluation) -> Evaluation:
-    """Show the progress of every task with every model until the evaluation has ended."""
-    latest = evaluation
-    said: set[str] = set()
-
-    def lost(_error: HookeError) -> None:
-        session.say(
-            f"The connection to {session.address} is lost; waiting up to {AWAY_S / 60:.0f} minutes for it. "
-            "The evaluation goes on at the server, as soon as that is back.",
-            "bold yellow",
-        )
-
-    with session.progress() as progress:
-        bars = _Bars(progress, session)
-        async for latest in client.watch_evaluation(evaluation.evaluation_id, lost=lost):
-            for line in () if latest.state.ended else latest.state_message.splitlines():
-                if line not in said:
-                    said.add(line)
-                    session.say(line, "bold yellow")
-            bars.update(latest.task_progress)
-    return latest
-
-
-class _Bars:
-    """One bar for each task and model.
-
-    Where no terminal shows bars, a line for each that is complete, and one for all of them at every tenth, or
-    every minute where a tenth takes longer.
-    """
-
-    def __init__(self, progress: Progress, session: Session) -> None:
-        self._progress = progress
-        self._session = session
-        self._bars: dict[tuple[str, str], TaskID] = {}
-        self._complete: set[tuple[str, str]] = set()
-        self._tenth = 0
-        self._said_at = time.monotonic()
-
-    def update(self, found: Sequence[TaskProgress]) -> None:
-        """Show how far the evaluation has got."""
-        for each in found:
-            self._update(each)
-        done = sum(each.done_count for each in found)
-        counts = [each.sample_count for each in found]
-        total = sum(count for count in counts if count is not None)
-        tenth = 10 * done // total if total else 0
-        now = time.monotonic()
-        late = now - self._said_at > _SILENCE_S
-        if self._progress.disable and 0 < done < total and (tenth != self._tenth or late):
-            least = "at least " if None in counts else ""
-            self._session.say(f"{done:,} of {least}{total:,} answers.")
-            self._tenth, self._said_at = tenth, now
-
-    def _update(self, found: TaskProgress) -> None:
-        key = (found.task, found.model)
-        title = f"{found.task}, {found.model}"
-        if key not in self._bars:
-            self._bars[key] = self._progress.add_task(title, total=found.sample_count, note="")
-        note = f"{found.failed_count} failed" if found.failed_count else ""
-        self._progress.update(
-            self._bars[key], total=found.sample_count, completed=found.done_count, note=note
-        )
-        if found.done_count == found.sample_count and key not in self._complete:
-            self._complete.add(key)
-            if self._progress.disable:
-                self._session.say(f"{title}: {found.done_count} answers{note and ', '}{note}.")
 
 
 async def _show(

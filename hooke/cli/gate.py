@@ -56,16 +56,24 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A bound held against one figure; no task and model where nothing in the report is meant by it."""
+    """A bound held against one figure.
+
+    Attributes:
+        task, model: whose figure it is; None where nothing in the report is meant by the bound.
+        tasks: those of the report, where the bound names another one.
+    """
 
     bound: Bound
     task: str | None
     model: str | None
     value: float | None
     passed: bool
+    tasks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         bound = self.bound
+        if self.tasks:
+            return f"{bound.metric}: the report has no task {bound.task!r}; {listed(self.tasks)}."
         if self.task is None:
             return f"{bound.metric}: the report has no such figure of task {bound.task}, model {bound.model}."
         way = "below" if bound.option == UNDER else "above"
@@ -85,11 +93,25 @@ def bounds_of(under: Sequence[str], over: Sequence[str]) -> tuple[Bound, ...]:
 
 def checks(bounds: Sequence[Bound], report: Mapping[str, Any] | None) -> tuple[Check, ...]:
     """Hold every bound against every figure that it means; what it means none of fails."""
+    content = report or {"tasks": ()}
+    tasks = tuple(task["task"] for task in content["tasks"])
+    astray = without_task(bounds, tasks)
     found: list[Check] = []
     for bound in bounds:
-        figures = list(_figures(bound, report or {"tasks": ()}))
-        found += figures or [Check(bound, None, None, None, passed=False)]
+        others = tasks if bound in astray else ()
+        figures = list(_figures(bound, content))
+        found += figures or [Check(bound, None, None, None, passed=False, tasks=others)]
     return tuple(found)
+
+
+def without_task(bounds: Sequence[Bound], tasks: Sequence[str]) -> list[Bound]:
+    """Return the bounds that name a task which is none of these."""
+    return [bound for bound in bounds if bound.task not in (_ANY, *tasks)]
+
+
+def listed(tasks: Sequence[str]) -> str:
+    """Say which tasks there are, each once."""
+    return f"there are {', '.join(dict.fromkeys(tasks))}" if tasks else "there is none"
 
 
 def _bound(option: str, text: str) -> Bound:

@@ -311,7 +311,7 @@ class Lab(
             state_message=self.state_message,
             models=["m0"],
             state=state,
-            task_progress=[progress],
+            task_progress=[progress] if state != 1 else [],
         )
 
 

@@ -51,7 +51,7 @@ def test_metrics() -> None:
     ],
 )
 def test_fail_under(bound: str, code: int, hooke: Hooke, lab: Lab, tmp_path: Path) -> None:
-    lab.report = report_archive()
+    lab.states, lab.report = [4], report_archive()
     done = hooke("evaluate", "demo", "--fail-under", bound, "--out", "there")
     assert done.code == code
     assert (tmp_path / "there" / "index.html").is_file()
@@ -80,11 +80,43 @@ def test_undecided(hooke: Hooke, lab: Lab) -> None:
     assert [str(check) for check in gate.checks([bound], report)] == ["t, m: mae (strict) is undefined."]
     (bound,) = gate.bounds_of([], ["other/mae=3"])
     (check,) = gate.checks([bound], report)
-    assert str(check) == "mae: the report has no such figure of task other, model *."
+    assert str(check) == "mae: the report has no task 'other'; there are t."
     assert not check.passed
     assert not gate.checks([bound], None)[0].passed
     lab.report = report_archive()
     assert hooke("evaluate", "demo", "--fail-over", "mae=3").code == 4
+
+
+# A bound on a task that the evaluation does not have stops it as soon as its tasks are known, and names them.
+def test_unknown_task(hooke: Hooke, lab: Lab) -> None:
+    lab.states, lab.report = [1, 2, 4], report_archive()
+    done = hooke("evaluate", "demo", "--fail-under", "t/exact=0.5", "--fail-over", "other/m0/mae=3")
+    assert done.code == 2
+    said = " ".join(done.err.replace("│", " ").split())
+    assert "Invalid value for --fail-over: there is no task 'other'; there are t." in said
+    assert len(lab.calls("CancelEvaluation")) == 1
+    assert lab.calls("GetReport") == []
+    lab.request_id = ""
+    assert hooke("evaluate", "demo", "--fail-under", "t/exact=0.5").code == 4
+    assert len(lab.calls("CancelEvaluation")) == 1
+
+
+# Of an evaluation that has ended, the report says which tasks there are.
+def test_unknown_task_of_the_report(hooke: Hooke, lab: Lab) -> None:
+    lab.report = report_archive()
+    lab.states = [4]
+    done = hooke("evaluate", "demo", "--fail-over", "other/mae=3")
+    assert done.code == 4
+    assert "--fail-over: mae: the report has no task 'other'; there are nuclei." in done.err
+
+
+# A dry run says which tasks there are where a bound names another one.
+def test_unknown_task_of_a_dry_run(hooke: Hooke, lab: Lab) -> None:
+    bounds = ("--fail-under", "t/exact=0.5", "--fail-over", "other/mae=3")
+    done = hooke("evaluate", "demo", "--dry-run", *bounds)
+    assert done.code == 0
+    assert "--fail-over: no model is asked about a task 'other'; there are t." in done.err
+    assert "--fail-under" not in done.err
 
 
 # A run that did not succeed says so first: its exit code is 1, whatever its figures are.
