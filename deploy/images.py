@@ -37,12 +37,28 @@ def image_bytes(engine: str, image: str) -> int | None:
     return int(json.loads(done.stdout)[0]["Size"]) if done.returncode == 0 else None
 
 
+def found_engine() -> str:
+    """Return docker, or podman where docker is not there or its daemon does not answer.
+
+    Raises:
+        ComposeError: neither can build.
+    """
+    there = [program for program in ("docker", "podman") if shutil.which(program)]
+    if not there:
+        raise ComposeError("There is no docker or podman here, which builds images.")
+    for program in there:
+        if subprocess.run((program, "info"), capture_output=True, check=False).returncode == 0:
+            return program
+    other = "" if "podman" in there else ", or install podman, which needs no daemon (--engine podman)"
+    raise ComposeError(f"{there[0]} does not answer, as `{there[0]} info` tells: start it{other}.")
+
+
 @app.command()
 def images(
     service: Annotated[
         list[str] | None, typer.Argument(help="Services to build. Default: all of them.")
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="docker or podman. Default: whichever is there.")] = None,
+    engine: Annotated[str | None, typer.Option(help="docker or podman. Default: whichever answers.")] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="Handed to `build` as well, such as --pull=never.")
     ] = None,
@@ -51,9 +67,9 @@ def images(
 
     Those of sam, cellpose and llava download some 3 GB once, and take 6 GB of disk together.
     """
-    program = engine or next(filter(shutil.which, ("docker", "podman")), None)
-    if program is None or shutil.which(program) is None:
-        raise ComposeError(f"There is no {program or 'docker or podman'} here, which builds images.")
+    if engine is not None and shutil.which(engine) is None:
+        raise ComposeError(f"There is no {engine} here, which builds images.")
+    program = engine or found_engine()
     services = read_topology(COMPOSE_FILE, {}).services
     names = service or list(services)
     if unknown := sorted(set(names) - services.keys()):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -124,6 +125,31 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     nothing = images(path=str(tmp_path))
     assert nothing.returncode == 1
     assert nothing.stderr == "There is no docker or podman here, which builds images.\n"
+
+
+# Docker builds where its daemon answers, and podman where that does not; where neither can, it is said why.
+def test_engine_that_answers(tmp_path: Path) -> None:
+    def install(name: str, *, answers: bool) -> None:
+        (tmp_path / name).write_text(
+            f"#!{sys.executable}\nimport sys\nif sys.argv[1] == 'info': sys.exit({int(not answers)})\n"
+            "print('[{\"Size\": 1500000}]')\n"
+        )
+        (tmp_path / name).chmod(0o755)
+
+    git = shutil.which("git")
+    assert git
+    (tmp_path / "git").symlink_to(git)
+    install("docker", answers=False)
+    silent = images("gateway", path=str(tmp_path))
+    assert silent.returncode == 1
+    assert silent.stderr == (
+        "docker does not answer, as `docker info` tells: start it, or install podman, which needs no daemon "
+        "(--engine podman).\n"
+    )
+    install("podman", answers=True)
+    assert "gateway: podman build --format=docker" in images("gateway", path=str(tmp_path)).stdout
+    install("docker", answers=True)
+    assert "gateway: docker build --file" in images("gateway", path=str(tmp_path)).stdout
 
 
 # The engine is called once for each service, and its failure is said.
