@@ -25,6 +25,8 @@ DETAILS_KEY: Final = "grpc-status-details-bin"
 """Trailer that carries the `google.rpc.Status`."""
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 """Trailer that gRPC's built-in retries obey: milliseconds to wait; negative: do not retry."""
+ADVICE: Final = "`hooke doctor` checks the address."
+"""End of what is said where nobody answers."""
 
 # Receivers refuse more than about 8 KiB of trailers, and the message travels twice, once percent-encoded.
 _MAX_MESSAGE_BYTES = 1024
@@ -168,7 +170,7 @@ def _foreign(code: grpc.StatusCode, details: str, address: str, request_id: str 
         case grpc.StatusCode.UNAVAILABLE:
             message = (
                 f"No answer from {where}{said}. Is a Hooke server running there? "
-                "`make up` in a checkout starts one, `hooke doctor` checks the address."
+                f"`make up` in a checkout starts one, {ADVICE}"
             )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             message = f"{where} did not answer before the deadline{said}. A longer `timeout_s` may help."

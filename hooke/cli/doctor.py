@@ -21,6 +21,7 @@ from hooke.cli import options
 from hooke.cli.models import table_of
 from hooke.cli.session import ExitCode, Session, describe
 from hooke.errors import HookeError
+from hooke.status import ADVICE
 from hooke.types import ModelInfo, ModelState, Task
 
 LIBRARIES = ("grpcio", "protobuf", "numpy", "tifffile", "imagecodecs")
@@ -93,7 +94,8 @@ async def _reach(client: AsyncClient, session: Session) -> Check:
     try:
         serving = await client.serving(timeout_s=session.connect_s)
     except HookeError as error:
-        return Check("reachable", False, describe(error))
+        told = describe(error).replace(ADVICE, "--address or HOOKE_ADDRESS names another.")
+        return Check("reachable", False, told)
     spent = f"answered in {1000 * (time.perf_counter() - start):.0f} ms"
     if serving is False:
         return Check("reachable", False, f"{spent} that it does not serve: it is starting or shutting down")

@@ -491,9 +491,8 @@ def test_evaluate_loses_the_server(hooke: Hooke, lab: Lab, monkeypatch: pytest.M
         f"The connection to {lab.address} is lost; waiting up to 5 minutes for it. "
         "The evaluation goes on at the server, as soon as that is back."
     ]
-    assert last.endswith(
-        "Evaluation e0 goes on at the server; to follow it again, run the same command, without --new."
-    )
+    again = "Evaluation e0 goes on at the server; to follow it again, run the same command, without --new."
+    assert last.endswith(again)
 
 
 # With --add-to, the evaluation of that id grows; nothing can be added to a new one.
@@ -651,3 +650,6 @@ def test_doctor_finds_faults(hooke: Hooke, lab: Lab, monkeypatch: pytest.MonkeyP
     done = hooke("--timeout", "0.3", "doctor")
     assert done.code == 1
     assert "127.0.0.1:1" in done.out
+    told = " ".join(done.out.replace("│", " ").split())
+    assert "`make up` in a checkout starts one, --address or HOOKE_ADDRESS names another." in told
+    assert "hooke doctor" not in told
