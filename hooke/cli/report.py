@@ -98,7 +98,7 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
         tuned = [
             f"{model['model']}: {model['tuned_count']} answers left out, tuned on"
             for model in task["models"]
-            if model.get("tuned_count")
+            if model.get("tuned_count") is not None  # 0 too: it was looked for, and none was found
         ]
         table = Table(
             title=Text(f"{task['task']}: {task['sample_count']} samples"),

@@ -22,7 +22,7 @@ from tests.unit.hooke.command_line import Hooke, write_image
 from tests.unit.hooke.lab import LABELS, Lab
 
 
-def report_archive(tuned_count: int = 0, **files: str) -> bytes:
+def report_archive(tuned_count: int | None = None, **files: str) -> bytes:
     """A report as the evaluator sends it."""
     estimate = {"name": "seg_accuracy@0.5", "value": 0.8125, "low": 0.75, "high": 0.875}
     model = {
@@ -402,10 +402,12 @@ def test_evaluate_without_report(hooke: Hooke, lab: Lab) -> None:
     assert done.document["index_html"] is None
 
 
-# Answers that a model was tuned on count in no figure, and the table says how many they were.
+# Answers that a model was tuned on count in no figure, and the table says how many they were, be it none.
 def test_evaluate_tuned(hooke: Hooke, lab: Lab) -> None:
     lab.report = report_archive(tuned_count=2)
     assert "m0: 2 answers left out, tuned on" in hooke("evaluate", "demo").out
+    lab.report = report_archive(tuned_count=0)
+    assert "m0: 0 answers left out, tuned on" in hooke("evaluate", "demo", "--new").out
     lab.report = report_archive()
     assert "tuned on" not in hooke("evaluate", "demo", "--new").out
 
