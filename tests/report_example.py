@@ -192,7 +192,8 @@ def _classification_estimates(level: float) -> tuple[Estimate, ...]:
 
 
 def _question_estimates(level: float) -> tuple[Estimate, ...]:
-    return (_share("accuracy", level), _share("within_tolerance", 0.8 * level))
+    nobody = Estimate("grade_mean", None, None, None, "", 0, note="2 count as wrong; no sample has it")
+    return (_share("accuracy", level), _share("within_tolerance", 0.8 * level), nobody)
 
 
 def _discs(index: int, count: int) -> np.ndarray:

@@ -19,6 +19,8 @@ from scipy import sparse, special
 from evaluator.summaries import Estimate
 
 CONFIDENCE = 0.95
+NO_SAMPLE = "no sample has it"
+"""Why a statistic is undefined that is of no sample."""
 RESAMPLES = 2000
 SEED = 2405_00876
 """The same resamples for every model, so that intervals are comparable and the same every time."""
@@ -81,7 +83,7 @@ class Statistic:
     n: int
     higher_is_better: bool | None = True
     proportion: bool = False
-    undefined: str = "no sample has it"
+    undefined: str = NO_SAMPLE
     note: str = ""
     swappable: bool = True
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeGuard
 
 from evaluator.metrics.catalogue import METRICS
+from evaluator.metrics.intervals import NO_SAMPLE
 from evaluator.records import TaskKind
 from evaluator.summaries import Comparison, Estimate, ModelSummary, TaskSummary
 from hooke.types import SampleOutcome
@@ -107,10 +108,11 @@ class Remark:
 
 def remarks(task: TaskSummary) -> tuple[Remark, ...]:
     """What there is to say of single numbers of a task beside themselves."""
+    names = metric_names(task)
     found: dict[tuple[str, str], dict[str, None]] = {}
     for model in ranked(task):
         for estimate in (*model.strict, *model.answered):
-            if estimate.note:
+            if estimate.note and estimate.name in names:
                 found.setdefault((estimate.name, estimate.note), {})[model.model] = None
     return tuple(Remark(metric, note, tuple(names)) for (metric, note), names in found.items())
 
@@ -201,9 +203,10 @@ def find(estimates: tuple[Estimate, ...], name: str) -> Estimate:
 
 
 def metric_names(task: TaskSummary) -> tuple[str, ...]:
-    """Names of all metrics of a task, in the order in which they were first given."""
+    """Names of the headline metric of a task and of those that a sample has, as they were first given."""
     estimates = (e for model in task.models for e in (*model.strict, *model.answered))
-    return tuple(dict.fromkeys(e.name for e in estimates))
+    shown = (e for e in estimates if not e.note.endswith(NO_SAMPLE) or e.name == task.headline)
+    return tuple(dict.fromkeys(e.name for e in shown))
 
 
 def slice_axes(task: TaskSummary) -> tuple[str, ...]:

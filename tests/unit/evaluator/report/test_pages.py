@@ -6,14 +6,17 @@ import gc
 import json
 import re
 import weakref
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from evaluator.metrics.intervals import NO_SAMPLE
 from evaluator.records import TaskKind
 from evaluator.report import read_json, write_report
+from evaluator.report.numbers import metric_names
 from evaluator.summaries import Usage
 from tests import report_example as example
 
@@ -189,6 +192,25 @@ def test_meanings(report: Path) -> None:
 def test_remarks(report: Path) -> None:
     text = page(report, "task1.html").text
     assert f"sq of {example.GOOD}, {example.HOSTILE}:" in text
+
+
+# A metric that no sample of any model has is no row, and no remark; report.json has it still.
+def test_metrics_of_nothing(report: Path) -> None:
+    text = page(report, "task4.html").text
+    assert "within_tolerance" in text
+    assert "grade_mean" not in text
+    assert "grade_mean" not in (report / "report.md").read_text()
+    assert '"grade_mean"' in (report / "report.json").read_text()
+
+
+# A metric that a sample of one model has, and the headline metric in any case, are rows.
+def test_metrics_of_one_model() -> None:
+    task = example.summary().tasks[3]
+    first, second = task.models
+    graded = replace(first, strict=tuple(replace(each, note="") for each in first.strict))
+    assert "grade_mean" in metric_names(replace(task, models=(graded, second)))
+    failed = tuple(replace(each, note=NO_SAMPLE) for each in first.strict)
+    assert metric_names(replace(task, models=(replace(first, strict=failed, answered=()),))) == ("accuracy",)
 
 
 # Published figures stand below the models, as they were published, and are said to be none of the run.
