@@ -56,7 +56,8 @@ async def test_request() -> None:
     (asked,) = fake.asked
     assert asked.path == "/v1/models/gemini-3.8-flash:generateContent"
     assert asked.headers["x-goog-api-key"] == KEY
-    assert 30 <= int(asked.headers["x-server-timeout"]) <= 40
+    # Whole seconds; gRPC rounds a deadline up to tenths on its way, the SDK to seconds after it.
+    assert 30 <= int(asked.headers["x-server-timeout"]) <= 41
     assert {setting["threshold"] for setting in asked.json["safetySettings"]} == {"OFF"}
     assert asked.json["generationConfig"]["mediaResolution"] == "MEDIA_RESOLUTION_LOW"
     assert "tools" not in asked.json
